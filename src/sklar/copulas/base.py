@@ -1,0 +1,110 @@
+"""The interface of a multivariate copula."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Copula(nn.Module):
+    """A batch of ``M``-variate copulas on normal scores ``w = ndtri(u)``.
+
+    Paired coupling: ``batch_shape = (d,)``, one copula a coordinate, each over the M modalities, scores
+    ``(..., d, M)``. Full coupling: ``batch_shape = ()``, one copula over all ``D`` scores, ``(..., D)``.
+
+    ``observed`` is a bool mask, ``(..., M)`` shared by all copulas of the batch or of the scores' full event shape.
+    The content of a missing score never matters: NaN may stand there.
+
+    Args:
+        dim: number of variables ``M`` of each copula.
+        batch_shape: shape of the batch of copulas.
+    """
+
+    def __init__(self, dim: int, batch_shape: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.dim = dim
+        self.batch_shape = tuple(batch_shape)
+        # Carries dtype and device where a copula has no parameter of its own.
+        self.anchor: Tensor
+        self.register_buffer("anchor", torch.zeros(()), persistent=False)
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Trailing shape of the scores: ``(*batch_shape, M)``."""
+        return (*self.batch_shape, self.dim)
+
+    def log_prob(self, scores: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Log copula density of the observed scores, ``log c_O(Phi(w_O))`` in nats: ``(..., *batch, M) -> (..., *batch)``.
+
+        Exactly zero where none or one is observed.
+        """
+        raise NotImplementedError
+
+    def impute(
+        self,
+        scores: Tensor,
+        observed: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """The missing scores replaced by draws from their conditional distribution; the observed ones untouched.
+
+        Args:
+            scores: ``(..., *batch, M)``.
+            observed: mask, ``(..., M)`` or ``(..., *batch, M)``.
+            generator: source of the randomness when ``noise`` is not given.
+            noise: independent standard normals, broadcast against the scores; extra leading axes give several draws.
+
+        Returns:
+            Completed scores, of the broadcast shape of ``scores`` and ``noise``. Reparameterised: gradients reach the
+            parameters and the observed scores.
+        """
+        raise NotImplementedError
+
+    def fit(self, scores: Tensor, observed: Tensor | None = None) -> Copula:
+        """Estimate from scores ``(n, *batch, M)`` in place, given the marginals; returns itself."""
+        raise NotImplementedError
+
+    def rsample(self, shape: tuple[int, ...] | torch.Size = (), generator: torch.Generator | None = None) -> Tensor:
+        """Reparameterised draws of all scores, ``(*shape, *batch, M)``."""
+        empty = torch.zeros(*shape, *self.event_shape, dtype=self.anchor.dtype, device=self.anchor.device)
+        return self.impute(empty, torch.zeros_like(empty, dtype=torch.bool), generator)
+
+    def _mask(self, scores: Tensor, observed: Tensor | None) -> Tensor:
+        """``observed`` checked against the scores, with axes of length one where the batch shares it."""
+        events = len(self.event_shape)
+        if scores.ndim < events or tuple(scores.shape[-events:]) != self.event_shape:
+            raise ValueError(
+                f"{type(self).__name__}: scores must end in {self.event_shape}, got shape {tuple(scores.shape)}"
+            )
+        if observed is None:
+            return torch.ones(self.event_shape, dtype=torch.bool, device=scores.device)
+        if observed.dtype != torch.bool:
+            raise TypeError(f"{type(self).__name__}: observed must be a bool tensor, got {observed.dtype}")
+        tail = tuple(observed.shape[-events:])
+        full = len(tail) == events and all(o in (1, e) for o, e in zip(tail, self.event_shape, strict=True))
+        if not full:
+            if observed.shape[-1:] != (self.dim,):
+                raise ValueError(
+                    f"{type(self).__name__}: observed must end in {(self.dim,)} or {self.event_shape}, "
+                    f"got shape {tuple(observed.shape)}"
+                )
+            return observed.reshape(*observed.shape[:-1], *[1] * len(self.batch_shape), self.dim)
+        two_readings = tail == self.event_shape and max(self.batch_shape, default=1) > 1
+        if two_readings and observed.ndim == scores.ndim - len(self.batch_shape):
+            raise ValueError(
+                f"{type(self).__name__}: a mask of shape {tuple(observed.shape)} beside scores of shape "
+                f"{tuple(scores.shape)} can be read in two ways; give the full mask, observed.unsqueeze(-2)"
+            )
+        return observed
+
+    @staticmethod
+    def _noise(scores: Tensor, mask: Tensor, generator: torch.Generator | None, noise: Tensor | None) -> Tensor:
+        if noise is not None:
+            return noise
+        shape = torch.broadcast_shapes(scores.shape, mask.shape)
+        return torch.randn(shape, generator=generator, dtype=scores.dtype, device=scores.device)
+
+    def extra_repr(self) -> str:
+        """Size, for printing."""
+        return f"dim={self.dim}, batch_shape={self.batch_shape}"

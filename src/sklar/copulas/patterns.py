@@ -1,0 +1,87 @@
+"""Rows of mixed missing patterns in one call: work is done once a pattern, then handed to the rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Patterns:
+    """The distinct masks of a batch.
+
+    Args:
+        mask: bool, ``(*lead, *event)``.
+        event_dims: how many trailing axes are the event's.
+
+    Attributes:
+        masks: distinct masks, ``(P, *event)``.
+        index: pattern of each row, ``(rows,)``, rows being the flattened leading axes.
+        counts: rows a pattern, ``(P,)``.
+    """
+
+    def __init__(self, mask: Tensor, event_dims: int) -> None:
+        lead, event = mask.shape[: mask.ndim - event_dims], mask.shape[mask.ndim - event_dims :]
+        flat = mask.reshape(-1, event.numel())
+        masks, self.index, self.counts = torch.unique(flat.byte(), dim=0, return_inverse=True, return_counts=True)
+        self.masks = masks.bool().reshape(-1, *event)
+        self.lead = lead
+
+    def apply(self, matrices: Tensor, vectors: Tensor) -> Tensor:
+        """Multiply each row's vectors by its pattern's matrices.
+
+        Args:
+            matrices: ``(P, *batch, i, j)``.
+            vectors: ``(*extra, *lead, *batch, j)``; ``extra`` are draws that share the rows' patterns.
+
+        Returns:
+            ``(*extra, *lead, *batch, i)``.
+        """
+        if len(matrices) == 1:
+            return self._multiply(matrices[0], vectors)
+        batch = matrices.shape[1:-2]
+        rows = vectors.reshape(-1, len(self.index), *batch, vectors.shape[-1])
+        if batch:  # many small matrices: one gather, then elementwise
+            result = (matrices[self.index] * rows.unsqueeze(-2)).sum(-1)
+        else:  # few large ones: the rows of a pattern side by side, one product a pattern
+            order = self.index.argsort()
+            parts = rows[:, order].split(self.counts.tolist(), dim=1)
+            products = [self._multiply(matrix, part) for matrix, part in zip(matrices, parts, strict=True)]
+            result = torch.cat(products, dim=1)[:, order.argsort()]
+        return result.reshape(*vectors.shape[:-1], matrices.shape[-2])
+
+    @staticmethod
+    def _multiply(matrix: Tensor, vectors: Tensor) -> Tensor:
+        if matrix.ndim == 2:
+            return vectors @ matrix.T
+        return (matrix * vectors.unsqueeze(-2)).sum(-1)
+
+    def spread(self, values: Tensor) -> Tensor:
+        """Values a pattern ``(P, ...)`` handed to the rows: ``(*lead, ...)``."""
+        return values[self.index].reshape(*self.lead, *values.shape[1:])
+
+
+def all_patterns(modalities: int) -> Tensor:
+    """Every non-empty set of ``M`` modalities, fewest first: bool ``(2^M - 1, M)``."""
+    codes = torch.arange(1, 2**modalities)
+    masks = (codes.unsqueeze(-1) >> torch.arange(modalities)) & 1
+    return masks[masks.sum(-1).argsort(stable=True)].bool()
+
+
+def random_subpattern(observed: Tensor, drop: float, generator: torch.Generator | None = None) -> Tensor:
+    """A random subset of what each row has, never empty.
+
+    Args:
+        observed: bool ``(B, M)``, each row with at least one True.
+        drop: probability with which each observed modality is left out; a row that would lose all keeps one of its
+            own, each with equal probability.
+        generator: source of the randomness.
+
+    Returns:
+        bool ``(B, M)``, within ``observed``.
+    """
+    order = torch.rand(observed.shape, generator=generator, device=observed.device)
+    keep = observed & (order >= drop)
+    # order is uniform on [0, drop) for the dropped ones: the largest is one of them at random.
+    last = torch.where(observed, order, -1.0).argmax(-1, keepdim=True)
+    rescued = torch.zeros_like(observed).scatter(-1, last, True)
+    return torch.where(keep.any(-1, keepdim=True), keep, rescued)

@@ -1,0 +1,9 @@
+"""Sklar's theorem: marginals and a copula give one joint distribution, for any observed set."""
+
+from __future__ import annotations
+
+from sklar.joint.calibration import Calibration
+from sklar.joint.joint import Joint
+from sklar.joint.marginalize import Marginalized, Prediction, marginalize
+
+__all__ = ["Calibration", "Joint", "Marginalized", "Prediction", "marginalize"]

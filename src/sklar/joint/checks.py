@@ -1,0 +1,83 @@
+"""What a batch of embeddings must be before anything is computed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def check_observed(observed: Any, names: Sequence[str], rows: int, device: torch.device | None = None) -> Tensor:
+    """The mask as a bool tensor ``(rows, M)``, every row with something observed.
+
+    Raises:
+        TypeError: not boolean.
+        ValueError: another shape, or a row with nothing observed (its index is named).
+    """
+    mask = torch.as_tensor(observed, device=device)
+    if mask.dtype != torch.bool:
+        raise TypeError(f"observed must be boolean, got {mask.dtype}; try observed.astype(bool) or observed.bool()")
+    if tuple(mask.shape) != (rows, len(names)):
+        raise ValueError(
+            f"observed must be (rows, modalities) = ({rows}, {len(names)}), columns in the order {list(names)}; "
+            f"got shape {tuple(mask.shape)}"
+        )
+    empty = ~mask.any(-1)
+    if bool(empty.any()):
+        where = empty.nonzero().flatten().tolist()
+        raise ValueError(f"{len(where)} rows have nothing observed (the first is row {where[0]}); leave them out")
+    return mask
+
+
+def check_embeddings(
+    z: Mapping[str, Any], observed: Any | None, widths: Mapping[str, int], dtype: torch.dtype, device: torch.device
+) -> tuple[list[Tensor], Tensor]:
+    """Embeddings in the joint's order with the missing ones set to zero, and the mask.
+
+    Args:
+        z: one array or tensor ``(B, d_m)`` a modality. A modality that no row has may be left out.
+        observed: bool ``(B, M)``, columns in the order of ``widths``; None means everything is observed.
+        widths: ``d_m`` by name.
+        dtype: of the result.
+        device: of the result.
+
+    Raises:
+        KeyError: a modality that the joint does not know, or one that is missing from ``z`` though some row has it.
+        ValueError: a wrong shape, or NaN or infinity in an observed row; modality and row are named.
+        TypeError: a mask that is not boolean.
+    """
+    names = list(widths)
+    unknown = [name for name in z if name not in widths]
+    if unknown:
+        raise KeyError(f"unknown modality {unknown[0]!r}; this joint has {names}")
+    if not z:
+        raise ValueError(f"no embeddings given; this joint has {names}")
+    tensors = {name: torch.as_tensor(value, device=device) for name, value in z.items()}
+    rows = len(next(iter(tensors.values())))
+    for name, value in tensors.items():
+        if tuple(value.shape) != (rows, widths[name]):
+            raise ValueError(
+                f"modality {name!r}: expected shape ({rows}, {widths[name]}), got {tuple(value.shape)}"
+            )
+    if observed is None:
+        mask = torch.ones(rows, len(names), dtype=torch.bool, device=device)
+    else:
+        mask = check_observed(observed, names, rows, device)
+    result = []
+    for m, (name, width) in enumerate(widths.items()):
+        if name not in tensors:
+            if bool(mask[:, m].any()):
+                raise KeyError(f"modality {name!r} is observed in some rows, but z has no {name!r}")
+            result.append(torch.zeros(rows, width, dtype=dtype, device=device))
+            continue
+        value = torch.where(mask[:, m, None], tensors[name].to(dtype), 0.0)
+        if not bool(torch.isfinite(value).all()):
+            row = int((~torch.isfinite(value)).any(-1).nonzero()[0])
+            raise ValueError(
+                f"modality {name!r}, row {row}: NaN or infinity in an observed embedding; "
+                "clean it, or mark the row as missing in observed"
+            )
+        result.append(value)
+    return result, mask

@@ -1,0 +1,300 @@
+"""Sklar's theorem: marginals and a copula make a joint distribution of the embeddings of all modalities."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklar.copulas import COPULAS
+from sklar.joint.checks import check_embeddings
+from sklar.marginals import MARGINALS
+from sklar.marginals.alignment import Alignment, canonical_alignment, shrunk_covariance, whitening
+from sklar.marginals.em import coordinate_scale
+from sklar.numerics import quasi_normal
+
+PAIRS_AT_ONCE = 2**22  # scores held in memory by one step of a pairwise match
+
+
+class Joint(nn.Module):
+    """``p(z_1, ..., z_M) = prod_m f_m(z_m) * c(scores of all)``: a proper density whose marginals are exactly ``f_m``.
+
+    Every pattern is answered: `log_prob` of a subset is its true marginal density, and `impute` draws the rest from
+    the true conditional. Embeddings are ``{name: (B, d_m)}``, tensors or numpy arrays; results are tensors.
+
+    Args:
+        widths: embedding width ``d_m`` by modality name; the order of the names is the order of the mask's columns.
+        marginal: ``"independent"`` (a 1-D mixture a coordinate) or ``"mixture"`` (multivariate, Rosenblatt scores).
+        copula: a name in `sklar.copulas.COPULAS`.
+        coupling: ``"full"``, one copula over all scores of all modalities (with identity blocks within a modality
+            whose marginal holds that dependence already), or ``"paired"``, a copula a coordinate, joining coordinate
+            ``j`` of the modalities that have one.
+        components: components of each mixture.
+        correlation: where a Gaussian copula starts.
+
+    References:
+        Sklar (1959); Fan & Henry, "Vector copulas", arXiv 2009.06558.
+    """
+
+    def __init__(
+        self,
+        widths: Mapping[str, int],
+        marginal: str = "independent",
+        copula: str = "gaussian",
+        coupling: str = "full",
+        components: int = 3,
+        correlation: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if not widths:
+            raise ValueError("a joint needs at least one modality")
+        self.widths = dict(widths)
+        self.coupling = _choice("coupling", coupling, ("full", "paired"))
+        family = MARGINALS[_choice("marginal", marginal, tuple(MARGINALS))]
+        kind = COPULAS[_choice("copula", copula, tuple(COPULAS))]
+        sizes = tuple(self.widths.values())
+        self.alignments = nn.ModuleList(Alignment(d) for d in sizes)
+        self.marginals = nn.ModuleList(family(d, components) for d in sizes)
+        start = {"correlation": correlation} if correlation else {}
+        if coupling == "full":
+            self.copula = kind(sum(sizes), (), None if family.coordinatewise else sizes, **start)
+        else:
+            self.copula = kind(len(sizes), (max(sizes),), **start)
+        exists = torch.arange(max(sizes))[:, None] < torch.tensor(sizes)
+        self.exists: Tensor
+        self.register_buffer("exists", exists, persistent=False)
+
+    @property
+    def names(self) -> list[str]:
+        """Modality names, in the order of the mask's columns."""
+        return list(self.widths)
+
+    @classmethod
+    def fit(
+        cls,
+        z: Mapping[str, Any],
+        observed: Any | None = None,
+        marginal: str = "independent",
+        copula: str = "gaussian",
+        coupling: str = "full",
+        components: int = 3,
+        seed: int = 0,
+    ) -> Joint:
+        """A joint fitted to given embeddings by maximum likelihood: marginals first, then the copula of their scores.
+
+        Rows may lack modalities. A paired coupling is aligned first, by regularised generalised canonical
+        correlations. The result is frozen (no parameter asks for gradients) and has the dtype of the first embedding.
+
+        Args:
+            z: embeddings ``{name: (n, d_m)}``, numpy or torch.
+            observed: bool ``(n, M)``; None means that every row is complete.
+            marginal: see `Joint`.
+            copula: see `Joint`.
+            coupling: see `Joint`.
+            components: components of each mixture.
+            seed: of the k-means++ start of multivariate mixtures.
+
+        Raises:
+            KeyError, ValueError, TypeError: for unknown names, wrong shapes, NaN in an observed embedding, rows with
+                nothing observed, a modality seen in fewer than two rows.
+        """
+        tensors = {name: torch.as_tensor(value) for name, value in z.items()}
+        for name, value in tensors.items():
+            if value.ndim != 2:
+                raise ValueError(f"modality {name!r}: embeddings must be (rows, coordinates), got {tuple(value.shape)}")
+        widths = {name: value.shape[1] for name, value in tensors.items()}
+        joint = cls(widths, marginal, copula, coupling, components)
+        first = next(iter(tensors.values()))
+        dtype = first.dtype if first.dtype.is_floating_point else torch.float32
+        joint.double().to(first.device)
+        values, mask = check_embeddings(tensors, observed, widths, torch.float64, first.device)
+        joint._check_counts(mask)
+        joint._fit(values, mask, torch.Generator().manual_seed(seed))
+        return joint.to(dtype).requires_grad_(False)
+
+    def _check_counts(self, mask: Tensor) -> None:
+        together = mask.T.long() @ mask.long()
+        for m, name in enumerate(self.names):
+            if int(together[m, m]) < 2:
+                raise ValueError(f"modality {name!r} is observed in fewer than two rows; leave it out")
+            for n in range(m):
+                if int(together[m, n]) < 2:
+                    warnings.warn(
+                        f"{self.names[n]!r} and {name!r} are never observed together: their dependence can only be "
+                        "guessed through other modalities",
+                        stacklevel=3,
+                    )
+
+    def _fit(self, values: list[Tensor], mask: Tensor, generator: torch.Generator) -> None:
+        if self.coupling == "paired":
+            maps = canonical_alignment(values, mask)
+        elif self.marginals[0].coordinatewise:
+            maps = [(v[o].mean(0), torch.diag(1 / coordinate_scale(v[o]))) for v, o in zip(values, mask.T, strict=True)]
+        else:
+            maps = [(v[o].mean(0), whitening(shrunk_covariance(v[o]))) for v, o in zip(values, mask.T, strict=True)]
+        for (alignment, marginal, map_), value, rows in zip(self._rooms(maps), values, mask.T, strict=True):
+            alignment.assign(*map_)
+            marginal.fit(alignment(value[rows]), generator)
+        with torch.no_grad():
+            self.copula.fit(self._scores(values, mask), self._score_mask(mask))
+
+    def _rooms(self, maps: list[tuple[Tensor, Tensor]]) -> Iterator[tuple[Any, Any, tuple[Tensor, Tensor]]]:
+        return zip(self.alignments, self.marginals, maps, strict=True)
+
+    def log_prob(self, z: Mapping[str, Any], observed: Any | None = None) -> Tensor:
+        """Log density of what is observed, in nats: ``{name: (B, d_m)}``, ``(B, M) -> (B,)``.
+
+        Raises:
+            KeyError, ValueError, TypeError: see `check_embeddings`.
+        """
+        values, mask = self._check(z, observed)
+        total = torch.zeros(len(mask), dtype=values[0].dtype, device=mask.device)
+        scores = []
+        for m, (alignment, marginal) in enumerate(zip(self.alignments, self.marginals, strict=True)):
+            aligned = alignment(values[m])
+            density = marginal.log_prob(aligned) + alignment.log_abs_det()
+            total = total + torch.where(mask[:, m], density, 0.0)
+            scores.append(torch.where(mask[:, m, None], marginal.to_scores(aligned), 0.0))
+        return total + self._coupling_log_prob(self._join(scores), self._score_mask(mask))
+
+    def impute(
+        self,
+        z: Mapping[str, Any],
+        observed: Any,
+        num_samples: int = 1,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Draws of the missing embeddings given the observed ones.
+
+        Args:
+            z: embeddings ``{name: (B, d_m)}``; what stands in a missing row never matters.
+            observed: bool ``(B, M)``.
+            num_samples: number of draws ``S``.
+            generator: source of the randomness.
+            noise: instead of ``generator``: standard normals that broadcast to ``(S, B, *event)``, as from `noise`.
+
+        Returns:
+            ``{name: (S, B, d_m)}``, observed embeddings repeated bit for bit. Gradients reach parameters and the
+            observed embeddings.
+
+        Raises:
+            KeyError, ValueError, TypeError: see `check_embeddings`.
+        """
+        values, mask = self._check(z, observed)
+        scores = self._scores(values, mask)
+        if noise is None:
+            shape = (num_samples, *scores.shape)
+            noise = torch.randn(shape, generator=generator, dtype=scores.dtype, device=scores.device)
+        completed = self.copula.impute(scores, self._score_mask(mask), noise=noise)
+        result = {}
+        for m, (name, drawn) in enumerate(zip(self.names, self._split(completed), strict=True)):
+            missing = ~mask[:, m]
+            whole = values[m].expand(drawn.shape)
+            if bool(missing.any()):
+                new = self.alignments[m].undo(self.marginals[m].from_scores(drawn[:, missing]))
+                whole = whole.index_put((torch.arange(len(drawn), device=mask.device)[:, None], missing.nonzero().T), new)
+            result[name] = whole
+        return result
+
+    def rsample(self, num_samples: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Draws of all embeddings, reparameterised: ``{name: (S, d_m)}``."""
+        scores = self._split(self.copula.rsample((num_samples,), generator))
+        return {
+            name: alignment.undo(marginal.from_scores(w))
+            for name, alignment, marginal, w in zip(self.names, self.alignments, self.marginals, scores, strict=True)
+        }
+
+    def noise(self, num_samples: int, seed: int = 0) -> Tensor:
+        """A fixed quasi-random set for `impute`, ``(S, 1, *event)``: the same draws for every row of any batch."""
+        anchor = self.copula.anchor
+        return quasi_normal(num_samples, (1, *self.copula.event_shape), seed, anchor.dtype).to(anchor.device)
+
+    def match(self, z: Mapping[str, Any], i: str, j: str, pairwise: bool = False) -> Tensor:
+        """How much better two embeddings fit together than apart, ``log p(z_i, z_j) - log p(z_i) - log p(z_j)``, nats.
+
+        The log copula density between the two modalities: the score for alignment and retrieval, with mean equal to
+        their mutual information on matching rows.
+
+        Args:
+            z: embeddings, at least of ``i`` and ``j``.
+            i: a modality.
+            j: another modality.
+            pairwise: compare every row of ``i`` with every row of ``j``.
+
+        Returns:
+            ``(B,)``, or ``(B_i, B_j)`` with rows of ``i`` first when ``pairwise``.
+
+        Raises:
+            KeyError: an unknown modality. ValueError: twice the same one.
+        """
+        for name in (i, j):
+            if name not in self.widths or name not in z:
+                raise KeyError(f"unknown modality {name!r}; the joint has {self.names}, z has {list(z)}")
+        if i == j:
+            raise ValueError(f"match needs two different modalities, got {i!r} twice")
+        parts = []
+        for name in (i, j):
+            mask = torch.zeros(len(z[name]), len(self.names), dtype=torch.bool, device=self.copula.anchor.device)
+            mask[:, self.names.index(name)] = True
+            values, mask = self._check({name: z[name]}, mask)
+            scores = self._scores(values, mask)
+            parts.append((scores, self._score_mask(mask[:1]), self._coupling_log_prob(scores, self._score_mask(mask))))
+        (first, first_mask, first_own), (second, second_mask, second_own) = parts
+        both = first_mask | second_mask
+        if not pairwise:
+            if len(first) != len(second):
+                raise ValueError(f"{i!r} has {len(first)} rows, {j!r} has {len(second)}; or ask for pairwise=True")
+            return self._coupling_log_prob(first + second, both) - first_own - second_own
+        step = max(1, PAIRS_AT_ONCE // max(1, second.numel()))
+        rows = [self._coupling_log_prob(part.unsqueeze(1) + second, both) for part in first.split(step)]
+        return torch.cat(rows) - first_own[:, None] - second_own
+
+    def _check(self, z: Mapping[str, Any], observed: Any | None) -> tuple[list[Tensor], Tensor]:
+        anchor = self.copula.anchor
+        return check_embeddings(z, observed, self.widths, anchor.dtype, anchor.device)
+
+    def _scores(self, values: list[Tensor], mask: Tensor) -> Tensor:
+        """Scores in the copula's layout, zero where missing."""
+        scores = [
+            torch.where(mask[:, m, None], marginal.to_scores(alignment(values[m])), 0.0)
+            for m, (alignment, marginal) in enumerate(zip(self.alignments, self.marginals, strict=True))
+        ]
+        return self._join(scores)
+
+    def _join(self, scores: list[Tensor]) -> Tensor:
+        """Scores a modality in the copula's layout: ``(B, D)`` (full) or ``(B, d, M)`` (paired, padded with zeros)."""
+        if self.coupling == "full":
+            return torch.cat(scores, dim=-1)
+        width = max(self.widths.values())
+        return torch.stack([nn.functional.pad(w, (0, width - w.shape[-1])) for w in scores], dim=-1)
+
+    def _split(self, scores: Tensor) -> list[Tensor]:
+        """Inverse of `_join`."""
+        sizes = list(self.widths.values())
+        if self.coupling == "full":
+            return list(scores.split(sizes, dim=-1))
+        return [scores[..., :d, m] for m, d in enumerate(sizes)]
+
+    def _score_mask(self, mask: Tensor) -> Tensor:
+        """The mask of modalities ``(B, M)`` as one of scores, in the copula's layout."""
+        if self.coupling == "full":
+            sizes = torch.tensor(list(self.widths.values()), device=mask.device)
+            return mask.repeat_interleave(sizes, dim=-1)
+        if bool(self.exists.all()):
+            return mask.unsqueeze(-2)
+        return mask.unsqueeze(-2) & self.exists
+
+    def _coupling_log_prob(self, scores: Tensor, mask: Tensor) -> Tensor:
+        """Log copula density, summed over the coordinates where there is a copula for each."""
+        values = self.copula.log_prob(scores, mask)
+        return values if self.coupling == "full" else values.sum(-1)
+
+
+def _choice(what: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f"unknown {what} {value!r}; choose one of {list(known)}")
+    return value
