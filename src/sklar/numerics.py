@@ -21,6 +21,12 @@ def log_normal(w: Tensor) -> Tensor:
     return -0.5 * w * w - LOG_SQRT_2PI
 
 
+def _call(function: Any, x: Tensor) -> Tensor:
+    """The function with its own gradient where one is asked for, else its bare forward, which is cheaper."""
+    result: Tensor = function.apply(x) if x.requires_grad else function.forward(x)
+    return result
+
+
 class _InverseMills(torch.autograd.Function):
     """``phi(x) / Phi(x)``, whose derivative is ``-r (x + r)``."""
 
@@ -28,9 +34,8 @@ class _InverseMills(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        lower = x <= 0
-        tail = math.sqrt(2 / math.pi) / torch.special.erfcx(torch.where(lower, -x, x) / math.sqrt(2))
-        return torch.where(lower, tail, torch.exp(log_normal(x)) / torch.special.ndtr(x))
+        # Where erfcx overflows, far to the right, the ratio is zero to all digits.
+        return math.sqrt(2 / math.pi) / torch.special.erfcx(x * -math.sqrt(0.5))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -45,8 +50,7 @@ class _InverseMills(torch.autograd.Function):
 
 def inverse_mills(x: Tensor) -> Tensor:
     """Inverse Mills ratio ``phi(x) / Phi(x)``, the derivative of `log_ndtr`, elementwise and stable in both tails."""
-    result: Tensor = _InverseMills.apply(x)
-    return result
+    return _call(_InverseMills, x)
 
 
 class _LogNdtr(torch.autograd.Function):
@@ -70,8 +74,7 @@ class _LogNdtr(torch.autograd.Function):
 
 def log_ndtr(x: Tensor) -> Tensor:
     """Log of the standard normal distribution function, elementwise; differentiable in the far tails too."""
-    result: Tensor = _LogNdtr.apply(x)
-    return result
+    return _call(_LogNdtr, x)
 
 
 class _LogNdtri(torch.autograd.Function):
@@ -81,19 +84,23 @@ class _LogNdtri(torch.autograd.Function):
 
     @staticmethod
     def forward(log_p: Tensor) -> Tensor:
-        # Above this the plain quantile loses nothing; below it exp(log_p) would run out of exponent.
-        plain = log_p > -5.0
-        upper = log_p > -math.log(2.0)
-        p = torch.where(plain, log_p, -torch.ones_like(log_p))
-        w_plain = torch.where(upper, -torch.special.ndtri(-torch.expm1(p)), torch.special.ndtri(torch.exp(p)))
-        # The tail: log Phi(w) = -w^2/2 - log(-w) - log sqrt(2 pi) + O(w^-2) for the start, then Newton on log_ndtr,
-        # which is concave, so that every step after the first stays on one side.
-        t = torch.where(plain, -torch.full_like(log_p, 10.0), log_p).clamp(min=torch.finfo(log_p.dtype).min / 8)
-        w = -torch.sqrt(-2.0 * t - torch.log(-4.0 * math.pi * t))
+        # In float64 the plain quantile reaches w = -37; the error that exp makes in p costs w less than its rounding.
+        log_p64 = log_p.double()
+        w = torch.where(
+            log_p64 > -math.log(2.0),
+            -torch.special.ndtri(-torch.expm1(log_p64)),
+            torch.special.ndtri(torch.exp(log_p64.clamp(min=-700.0))),
+        )
+        # Beyond, log Phi(-x) = -x^2/2 - log(x sqrt(2 pi)) + log(1 - x^-2 + 3 x^-4 - ...), solved for x by iteration;
+        # each step gains three digits.
+        tail = -log_p64.clamp(min=-1e300, max=-700.0)
+        x = torch.sqrt(2 * tail)
         for _ in range(4):
-            w = w - (torch.special.log_ndtr(w) - t) / inverse_mills(w)
-        w = torch.where(plain, w_plain, w)
-        return torch.where(log_p == -math.inf, log_p, w)
+            y = 1 / (x * x)
+            series = torch.log1p(y * (-1 + y * (3 + y * (-15 + y * 105))))
+            x = torch.sqrt(2 * (tail - LOG_SQRT_2PI - torch.log(x) + series))
+        w = torch.where(log_p64 < -700.0, -x, w)
+        return torch.where(log_p64 == -math.inf, log_p64, w).to(log_p.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -114,29 +121,18 @@ def log_ndtri(log_p: Tensor) -> Tensor:
     Returns:
         ``w`` with ``log_ndtr(w) = log_p``, same shape. Differentiable, also twice.
 
-    Near ``log_p = 0`` the input itself has lost its digits; use `scores_from_logs` with both tails there.
+    Near ``log_p = 0`` the input itself has lost its digits; work with the other tail there.
     """
-    result: Tensor = _LogNdtri.apply(log_p)
-    return result
-
-
-def scores_from_logs(log_u: Tensor, log_survival: Tensor) -> Tensor:
-    """Scores ``w = ndtri(u)`` from ``log u`` and ``log(1 - u)``, whichever tail is the smaller one deciding.
-
-    Args:
-        log_u: log of the uniforms, any shape.
-        log_survival: log of one minus the uniforms, same shape.
-
-    Returns:
-        Scores of the same shape, to a few units of rounding in both tails.
-    """
-    lower = log_u <= log_survival
-    w = log_ndtri(torch.where(lower, log_u, log_survival))
-    return torch.where(lower, w, -w)
+    return _call(_LogNdtri, log_p)
 
 
 def find_root(
-    function: Callable[[Tensor], tuple[Tensor, Tensor]], lower: Tensor, upper: Tensor, max_iterations: int = 200
+    function: Callable[[Tensor], tuple[Tensor, Tensor]],
+    lower: Tensor,
+    upper: Tensor,
+    start: Tensor,
+    tolerance: Tensor,
+    max_iterations: int = 200,
 ) -> Tensor:
     """Root of an increasing function, elementwise, by Newton steps kept inside a shrinking bracket.
 
@@ -148,6 +144,8 @@ def find_root(
         function: maps ``x`` to ``(value, derivative)``, all of the bracket's shape.
         lower: a point at or below each root.
         upper: a point at or above each root.
+        start: where to begin, inside the bracket.
+        tolerance: a residual small enough to stop at, a few units of rounding of the function's value.
         max_iterations: a safety net; Newton usually needs fewer than ten.
 
     Returns:
@@ -156,26 +154,24 @@ def find_root(
     with torch.no_grad():
         # Room for rounding in the bracket's own computation.
         slack = 8 * torch.finfo(lower.dtype).eps * (lower.abs() + upper.abs())
-        low, high = lower - slack, upper + slack
-        x = 0.5 * (low + high)
+        low, high, x = lower - slack, upper + slack, start
         best, best_residual = x, torch.full_like(x, math.inf)
-        previous = torch.full_like(x, math.inf)
+        previous = best_residual
         for _ in range(max_iterations):
             value, derivative = function(x)
             residual = value.abs()
-            better = residual < best_residual
-            best, best_residual = torch.where(better, x, best), torch.where(better, residual, best_residual)
+            best = torch.where(residual < best_residual, x, best)
+            best_residual = torch.minimum(residual, best_residual)
             low, high = torch.where(value <= 0, x, low), torch.where(value >= 0, x, high)
-            newton = x - value / derivative
             middle = 0.5 * (low + high)
-            useful = (newton > low) & (newton < high) & (residual < 0.5 * previous)
-            step = torch.where(useful, newton, middle)
-            # Finished where the residual is zero or no floating-point number is left inside the bracket.
-            done = (value == 0) | (step == x) | (middle <= low) | (middle >= high)
+            # Finished where the residual is rounding, or no floating-point number is left inside the bracket.
+            done = (best_residual <= tolerance) | (middle <= low) | (middle >= high)
             if bool(done.all()):
                 break
-            previous = torch.where(useful, residual, torch.full_like(residual, math.inf))
-            x = torch.where(done, x, step)
+            newton = x - value / derivative
+            useful = (newton > low) & (newton < high) & (residual < 0.5 * previous)
+            previous = torch.where(useful, residual, math.inf)
+            x = torch.where(useful, newton, middle)
         return best
 
 

@@ -22,8 +22,14 @@ class Patterns:
     def __init__(self, mask: Tensor, event_dims: int) -> None:
         lead, event = mask.shape[: mask.ndim - event_dims], mask.shape[mask.ndim - event_dims :]
         flat = mask.reshape(-1, event.numel())
-        masks, self.index, self.counts = torch.unique(flat.byte(), dim=0, return_inverse=True, return_counts=True)
-        self.masks = masks.bool().reshape(-1, *event)
+        if flat.shape[1] <= 62:  # a mask is a number: sorting numbers is many times faster than sorting rows
+            bits = 2 ** torch.arange(flat.shape[1], device=mask.device)
+            codes, self.index, self.counts = torch.unique((flat * bits).sum(-1), return_inverse=True, return_counts=True)
+            masks = codes.unsqueeze(-1).bitwise_and(bits) != 0
+        else:
+            rows, self.index, self.counts = torch.unique(flat.byte(), dim=0, return_inverse=True, return_counts=True)
+            masks = rows.bool()
+        self.masks = masks.reshape(-1, *event)
         self.lead = lead
 
     def apply(self, matrices: Tensor, vectors: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from sklar.joint.checks import check_embeddings
 from sklar.marginals import MARGINALS
 from sklar.marginals.alignment import Alignment, canonical_alignment, shrunk_covariance, whitening
 from sklar.marginals.em import coordinate_scale
+from sklar.marginals.together import Marginals
 from sklar.numerics import quasi_normal
 
 PAIRS_AT_ONCE = 2**22  # scores held in memory by one step of a pairwise match
@@ -57,7 +58,7 @@ class Joint(nn.Module):
         kind = COPULAS[_choice("copula", copula, tuple(COPULAS))]
         sizes = tuple(self.widths.values())
         self.alignments = nn.ModuleList(Alignment(d) for d in sizes)
-        self.marginals = nn.ModuleList(family(d, components) for d in sizes)
+        self.marginals = Marginals([family(d, components) for d in sizes])
         start = {"correlation": correlation} if correlation else {}
         if coupling == "full":
             self.copula = kind(sum(sizes), (), None if family.coordinatewise else sizes, **start)
@@ -131,7 +132,7 @@ class Joint(nn.Module):
     def _fit(self, values: list[Tensor], mask: Tensor, generator: torch.Generator) -> None:
         if self.coupling == "paired":
             maps = canonical_alignment(values, mask)
-        elif self.marginals[0].coordinatewise:
+        elif self.marginals.coordinatewise:
             maps = [(v[o].mean(0), torch.diag(1 / coordinate_scale(v[o]))) for v, o in zip(values, mask.T, strict=True)]
         else:
             maps = [(v[o].mean(0), whitening(shrunk_covariance(v[o]))) for v, o in zip(values, mask.T, strict=True)]
@@ -151,14 +152,10 @@ class Joint(nn.Module):
             KeyError, ValueError, TypeError: see `check_embeddings`.
         """
         values, mask = self._check(z, observed)
-        total = torch.zeros(len(mask), dtype=values[0].dtype, device=mask.device)
-        scores = []
-        for m, (alignment, marginal) in enumerate(zip(self.alignments, self.marginals, strict=True)):
-            aligned = alignment(values[m])
-            density = marginal.log_prob(aligned) + alignment.log_abs_det()
-            total = total + torch.where(mask[:, m], density, 0.0)
-            scores.append(torch.where(mask[:, m, None], marginal.to_scores(aligned), 0.0))
-        return total + self._coupling_log_prob(self._join(scores), self._score_mask(mask))
+        aligned = self._align(values)
+        volume = torch.stack([alignment.log_abs_det() for alignment in self.alignments])  # type: ignore[operator]
+        density = torch.where(mask, self.marginals.log_prob(aligned) + volume, 0.0).sum(-1)
+        return density + self._coupling_log_prob(self._join(self.marginals.to_scores(aligned), mask), self._score_mask(mask))
 
     def impute(
         self,
@@ -190,14 +187,11 @@ class Joint(nn.Module):
             shape = (num_samples, *scores.shape)
             noise = torch.randn(shape, generator=generator, dtype=scores.dtype, device=scores.device)
         completed = self.copula.impute(scores, self._score_mask(mask), noise=noise)
+        drawn = self.marginals.from_scores(self._split(completed), ~mask)
         result = {}
-        for m, (name, drawn) in enumerate(zip(self.names, self._split(completed), strict=True)):
-            missing = ~mask[:, m]
-            whole = values[m].expand(drawn.shape)
-            if bool(missing.any()):
-                new = self.alignments[m].undo(self.marginals[m].from_scores(drawn[:, missing]))
-                whole = whole.index_put((torch.arange(len(drawn), device=mask.device)[:, None], missing.nonzero().T), new)
-            result[name] = whole
+        for m, name in enumerate(self.names):
+            new = self.alignments[m].undo(drawn[m])  # type: ignore[operator]
+            result[name] = torch.where(mask[:, m, None], values[m], new)
         return result
 
     def rsample(self, num_samples: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
@@ -259,18 +253,18 @@ class Joint(nn.Module):
 
     def _scores(self, values: list[Tensor], mask: Tensor) -> Tensor:
         """Scores in the copula's layout, zero where missing."""
-        scores = [
-            torch.where(mask[:, m, None], marginal.to_scores(alignment(values[m])), 0.0)
-            for m, (alignment, marginal) in enumerate(zip(self.alignments, self.marginals, strict=True))
-        ]
-        return self._join(scores)
+        return self._join(self.marginals.to_scores(self._align(values)), mask)
 
-    def _join(self, scores: list[Tensor]) -> Tensor:
+    def _align(self, values: list[Tensor]) -> list[Tensor]:
+        return [alignment(value) for alignment, value in zip(self.alignments, values, strict=True)]
+
+    def _join(self, scores: list[Tensor], mask: Tensor) -> Tensor:
         """Scores a modality in the copula's layout: ``(B, D)`` (full) or ``(B, d, M)`` (paired, padded with zeros)."""
+        shown = [torch.where(mask[:, m, None], w, 0.0) for m, w in enumerate(scores)]
         if self.coupling == "full":
-            return torch.cat(scores, dim=-1)
+            return torch.cat(shown, dim=-1)
         width = max(self.widths.values())
-        return torch.stack([nn.functional.pad(w, (0, width - w.shape[-1])) for w in scores], dim=-1)
+        return torch.stack([nn.functional.pad(w, (0, width - w.shape[-1])) for w in shown], dim=-1)
 
     def _split(self, scores: Tensor) -> list[Tensor]:
         """Inverse of `_join`."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklar.numerics import find_root, log_ndtr, log_normal, scores_from_logs
+from sklar.numerics import find_root, inverse_mills, log_ndtr, log_ndtri, log_normal
 
 
 def mixture_log_prob(z: Tensor, log_weights: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
@@ -23,9 +23,14 @@ def mixture_log_prob(z: Tensor, log_weights: Tensor, mean: Tensor, log_scale: Te
 def mixture_score(z: Tensor, log_weights: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     """Score ``ndtri(F(z))`` of a mixture's distribution function, shape of ``z``, without forming ``F``."""
     t = (z.unsqueeze(-1) - mean) * torch.exp(-log_scale)
-    log_u = torch.logsumexp(log_weights + log_ndtr(t), dim=-1)
-    log_survival = torch.logsumexp(log_weights + log_ndtr(-t), dim=-1)
-    return scores_from_logs(log_u, log_survival)
+    if t.shape[-1] == 1:
+        return t.squeeze(-1)
+    with torch.no_grad():
+        lower = (torch.exp(log_weights) * torch.special.ndtr(t)).sum(-1) <= 0.5
+        side = torch.where(lower, 1.0, -1.0).to(t.dtype)
+    # Only the smaller of F and 1 - F is formed, and that in logs.
+    log_tail = torch.logsumexp(log_weights + log_ndtr(side.unsqueeze(-1) * t), dim=-1)
+    return side * log_ndtri(log_tail)
 
 
 def mixture_quantile(w: Tensor, log_weights: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
@@ -35,16 +40,28 @@ def mixture_quantile(w: Tensor, log_weights: Tensor, mean: Tensor, log_scale: Te
     quantiles: that is the bracket. The gradient is the implicit function's, ``dz/dw = phi(w) / f(z)`` and
     ``dz/dtheta = -(d score / d theta) phi(w) / f(z)``; first derivatives only.
     """
+    if mean.shape[-1] == 1:
+        return (mean + torch.exp(log_scale) * w.unsqueeze(-1)).squeeze(-1)
     with torch.no_grad():
         quantiles = mean + torch.exp(log_scale) * w.unsqueeze(-1)
-        lower, upper = quantiles.amin(-1), quantiles.amax(-1)
+        # The equation is solved as log F = log Phi(w), or for the survival function, whichever is smaller, and scaled
+        # so that a residual reads in scores: the same root, without a normal quantile in every step.
+        side = torch.where(w <= 0, 1.0, -1.0).to(w.dtype)
+        target, unit = log_ndtr(-w.abs()), inverse_mills(-w.abs())
 
         def residual(z: Tensor) -> tuple[Tensor, Tensor]:
-            score = mixture_score(z, log_weights, mean, log_scale)
-            slope = torch.exp(mixture_log_prob(z, log_weights, mean, log_scale) - log_normal(score))
-            return score - w, slope
+            t = (z.unsqueeze(-1) - mean) * torch.exp(-log_scale)
+            log_tail = torch.logsumexp(log_weights + log_ndtr(side.unsqueeze(-1) * t), dim=-1)
+            log_density = torch.logsumexp(log_weights + log_normal(t) - log_scale, dim=-1)
+            return side * (log_tail - target) / unit, torch.exp(log_density - log_tail) / unit
 
-        root = find_root(residual, lower, upper)
+        root = find_root(
+            residual,
+            lower=quantiles.amin(-1),
+            upper=quantiles.amax(-1),
+            start=(torch.exp(log_weights) * quantiles).sum(-1),
+            tolerance=16 * torch.finfo(w.dtype).eps * (1 + w.abs()),
+        )
     parameters = (w, log_weights, mean, log_scale)
     if not (torch.is_grad_enabled() and any(p.requires_grad for p in parameters)):
         return root

@@ -1,0 +1,29 @@
+"""Models for prediction under missing modalities, one a file, behind one interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sklar.models.base import NO_RECIPE, FusionModel, Recipe
+from sklar.models.concat import Concat
+from sklar.models.published import Published
+from sklar.models.variational import VariationalCopula
+
+MODELS: dict[str, Callable[..., FusionModel]] = {
+    "variational_copula": VariationalCopula,
+    "independence": partial(VariationalCopula, copula="independence"),
+    "concat": Concat,
+    "published": Published,
+}
+
+
+def make_model(name: str, **settings: Any) -> FusionModel:
+    """A model by its name in `MODELS`."""
+    if name not in MODELS:
+        raise KeyError(f"unknown model {name!r}; choose one of {list(MODELS)}")
+    return MODELS[name](**settings)
+
+
+__all__ = ["MODELS", "NO_RECIPE", "Concat", "FusionModel", "Published", "Recipe", "VariationalCopula", "make_model"]

@@ -1,0 +1,42 @@
+"""The evidence bound of a variational copula model, for any posterior, likelihoods and joint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from sklar.joint import Joint
+
+
+def evidence_bound(
+    z: Mapping[str, Tensor],
+    log_q: Tensor,
+    observed: Tensor,
+    joint: Joint,
+    log_inputs: Callable[[Mapping[str, Tensor]], Tensor],
+    log_outcome: Callable[[Mapping[str, Tensor]], Tensor],
+    num_samples: int,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """One-draw estimate of a lower bound on ``log p(x_O, y)`` in nats, a value a row ``(B,)``.
+
+    ``sum_{m in O} log p(x_m | z_m) + log (1/S) sum_s p(y | z_O, z_mis^s) + log p(z_O) - log q(z_O)`` with ``z_O`` drawn
+    from ``q`` and ``z_mis^s`` from the joint's conditional given ``z_O``. Its expectation is a bound by Jensen's
+    inequality, twice; with ``q = p(z_O | x_O, y)`` it is tight as ``S`` grows (compare Burda et al. 2016 for the inner
+    average).
+
+    Args:
+        z: one draw of the observed embeddings from ``q``, ``{name: (B, d_m)}``.
+        log_q: its log density, ``(B,)``.
+        observed: bool ``(B, M)``.
+        joint: the distribution of the embeddings.
+        log_inputs: ``{name: (B, d_m)}`` to ``sum_{m in O} log p(x_m | z_m)``, ``(B,)``.
+        log_outcome: complete draws ``{name: (S, B, d_m)}`` to ``log (1/S) sum_s p(y | z^s)``, ``(B,)``; zero for
+            unlabelled rows.
+        num_samples: draws ``S`` of what is missing.
+        generator: source of their randomness.
+    """
+    completed = joint.impute(z, observed, num_samples, generator)
+    return log_inputs(z) + log_outcome(completed) + joint.log_prob(z, observed) - log_q

@@ -1,0 +1,35 @@
+"""The plain rival: concatenate what is there, zeros for what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sklar.encoders import mlp
+from sklar.models.base import Code, FusionModel
+
+
+class Concat(FusionModel):
+    """Embeddings concatenated, zeros for the missing, the mask appended, one head; modality dropout by the recipe.
+
+    The oldest remedy and a strong one (Neverova et al., "ModDrop", 2016): a head that has seen missing modalities in
+    training learns to do without them. Embeddings are the encoders' means.
+
+    Args:
+        settings: see `FusionModel`.
+    """
+
+    name = "concat"
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        count = len(self.inputs)
+        self.head = mlp(count * self.dim + count, self.hidden, self.outcome.size, self.dropout)
+
+    def outputs(self, code: Code, observed: Tensor, draws: int, generator: torch.Generator | None) -> Tensor:
+        """One set of outputs ``(1, B, k)``: nothing is drawn."""
+        means = [torch.where(observed[:, m, None], mean, 0.0) for m, (mean, _) in enumerate(code)]
+        outputs: Tensor = self.head(torch.cat([*means, observed.to(means[0].dtype)], dim=-1))
+        return outputs[None]
