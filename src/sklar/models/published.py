@@ -7,14 +7,18 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from sklar.data import Batch
+from sklar.models.base import Code
 from sklar.models.variational import VariationalCopula
 
 
 class Published(VariationalCopula):
     """The published rule: a missing embedding is drawn from its own marginal mixture, whatever was observed.
 
-    Everything else is the variational copula model's: true densities, components that differ, a component drawn and
-    then sampled, the draw fused. The copula enters the density term of the objective, not the imputation.
+    Embeddings are the encoders' means, the objective is the prediction terms plus ``weight`` times the negative log
+    joint density of what is observed: true densities, components that differ, a component drawn and then sampled, the
+    draw fused. The paper has no decoders; here they learn beside the model, from embeddings held fixed, so that its
+    draws can be looked at. The copula enters the density alone, not the imputation.
 
     References:
         Wu et al., "Cross-Modal Alignment via Variational Copula Modelling", ICML 2025, arXiv 2511.03196, section 3.
@@ -22,11 +26,24 @@ class Published(VariationalCopula):
 
     name = "published"
 
+    def encode(self, batch: Batch) -> Code:
+        """The encoders' means, with a standard deviation of zero."""
+        return [(mean, torch.full_like(mean, -torch.inf)) for mean, _ in super().encode(batch)]
+
     def _complete(self, z: Mapping[str, Tensor], observed: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        shape = (len(noise), *observed.shape[:1], self.dim)
+        shape = (len(noise), len(observed), self.dim)
         scores = [noise[..., m].expand(shape) for m in range(len(self.names))]
         drawn = self.joint.marginals.from_scores(scores, ~observed)
         return {
-            name: torch.where(observed[:, m, None], z[name], drawn[m])  # the embedding is not realigned inside a model
+            name: torch.where(observed[:, m, None], z[name], drawn[m])  # inside a model the alignment is the identity
             for m, name in enumerate(self.names)
+        }
+
+    def regularizer(self, batch: Batch, code: Code, generator: torch.Generator | None) -> dict[str, Tensor]:
+        """``-log p(z_O)``, weighted, and the decoders' own fit, which reaches nothing else."""
+        z = self._named([mean for mean, _ in code])
+        fixed = {name: value.detach() for name, value in z.items()}
+        return {
+            "density": -self.weight * self.joint.log_prob(z, batch.observed),
+            "decoders": -self.weight * self._log_inputs(batch, fixed),
         }
