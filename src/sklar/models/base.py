@@ -153,7 +153,7 @@ class FusionModel(nn.Module):
             batch: rows; targets are not needed.
             num_samples: draws to average over, default 16, from a fixed quasi-random set.
         """
-        return self.outcome.prediction(self._summary(batch, num_samples), batch.observed)
+        return self.outcome.prediction(self.summary(batch, num_samples), batch.observed)
 
     @torch.no_grad()
     def calibrate(self, batch: Batch, seed: int = 0, subpatterns: int = 4) -> None:
@@ -167,11 +167,11 @@ class FusionModel(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         masks = [batch.observed]
         masks += [random_subpattern(batch.observed.cpu(), 0.5, generator) for _ in range(subpatterns)]
-        summary = torch.cat([self._summary(batch.see(mask), None) for mask in masks])
+        summary = torch.cat([self.summary(batch.see(mask)) for mask in masks])
         observed = torch.cat([mask.to(batch.observed.device) for mask in masks])
         self.outcome.calibrate(summary, observed, self._target(batch).repeat(len(masks)))
 
-    def _summary(self, batch: Batch, num_samples: int | None) -> Tensor:
+    def summary(self, batch: Batch, num_samples: int | None = None) -> Tensor:
         """Uncalibrated predictive distribution, the head blended with the mean of the observed auxiliary heads."""
         was_training = self.training
         self.eval()

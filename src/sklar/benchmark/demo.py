@@ -1,0 +1,142 @@
+"""The demo: digits in three views, two settings, every missing pattern, several seeds."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sklar.benchmark.frozen import evaluate_frozen, frozen_arms
+from sklar.data import completely_at_random
+from sklar.data.digits import Digits, load_digits
+from sklar.evaluation import Record, evaluate, reliability
+from sklar.models import NO_RECIPE, Concat, VariationalCopula, make_model
+from sklar.report import print_tables, write_report
+from sklar.training import Schedule, train
+
+END_TO_END = ("variational_copula", "independence", "concat", "published")
+FROZEN = ("zeros", "mean", "marginal", "regression", "hot_deck", "copula")
+MISSING_RATE = 0.5
+EXAMPLES = 8  # completed digits in the report
+DRAWS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Settings of the demo.
+
+    Attributes:
+        seeds: number of seeds; each has its own split, missing values and starts.
+        out: folder of the results.
+        steps: most training steps of each model.
+        processes: seeds run side by side; default one a core.
+    """
+
+    seeds: int = 5
+    out: Path = Path("runs/demo")
+    steps: int = 300
+    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+
+def run_demo(demo: Demo) -> list[Record]:
+    """Run all seeds, print both tables, write ``results.json`` and ``report.html``; returns the records.
+
+    A finished seed is kept in ``out/seeds`` until all are done: a demo that was stopped goes on where it was.
+    """
+    if demo.seeds < 1:
+        raise ValueError(f"the demo needs at least one seed, got {demo.seeds}")
+    folder = demo.out / "seeds"
+    folder.mkdir(parents=True, exist_ok=True)
+    todo = [seed for seed in range(demo.seeds) if not _seed_file(folder, seed, demo.steps).is_file()]
+    print(f"{demo.seeds} seeds x (frozen: {len(FROZEN)} arms, end to end: {len(END_TO_END)} models), every pattern")
+    workers = max(1, min(demo.processes, len(todo)))
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        jobs = {pool.submit(run_seed, seed, demo.steps, str(demo.out), folder): seed for seed in todo}
+        for number, job in enumerate(as_completed(jobs), demo.seeds - len(todo) + 1):
+            job.result()
+            print(f"  seed {jobs[job]} done ({number} of {demo.seeds})", flush=True)
+    parts = [json.loads(_seed_file(folder, seed, demo.steps).read_text()) for seed in range(demo.seeds)]
+    records: list[Record] = [record for part in parts for record in part["records"]]
+    _write(demo.out / "results.json", records)
+    print_tables(records)
+    report = write_report(demo.out / "report.html", records, parts[0]["pictures"], asdict(demo))
+    shutil.rmtree(folder)
+    print(f"\nReport: {report}\nResults: {demo.out / 'results.json'}")
+    return records
+
+
+def run_seed(seed: int, steps: int, out: str, folder: Path) -> None:
+    """Both settings for one seed, written as one file."""
+    torch.set_num_threads(1)
+    digits = load_digits(seed)
+    records, pictures = [], {}
+    for record in _frozen(digits, seed, steps):
+        records.append({"setting": "frozen", "seed": seed, **record})
+    found, pictures = _end_to_end(digits, seed, steps, Path(out))
+    records += [{"setting": "end_to_end", "seed": seed, **record} for record in found]
+    _write(_seed_file(folder, seed, steps), {"records": records, "pictures": pictures})
+
+
+def _frozen(digits: Digits, seed: int, steps: int) -> list[Record]:
+    torch.manual_seed(seed)
+    model = Concat(inputs=_widths(digits), classes=10, recipe=NO_RECIPE)
+    train(model, digits.train, digits.validation, Schedule(steps=steps), seed, progress=False)
+    return evaluate_frozen(model, frozen_arms(model, digits.train, seed), digits.validation, digits.test)
+
+
+def _end_to_end(digits: Digits, seed: int, steps: int, out: Path) -> tuple[list[Record], dict[str, Any]]:
+    generator = torch.Generator().manual_seed(seed)
+    count = len(digits.train.inputs)
+    masks = [completely_at_random(len(x), count, MISSING_RATE, generator) for x in (digits.train, digits.validation)]
+    rows, validation = digits.train.see(masks[0]), digits.validation.see(masks[1])
+    records: list[Record] = []
+    pictures: dict[str, Any] = {"reliability": {}, "completions": {}}
+    for name in END_TO_END:
+        torch.manual_seed(seed)
+        model = make_model(name, inputs=_widths(digits), classes=10)
+        place = (name, out / "models" / f"{name}-{seed}")
+        train(model, rows, validation, Schedule(steps=steps), seed, progress=False, checkpoint=place)
+        records += [{"model": name, **record} for record in evaluate(model, digits.test, seed)]
+        if seed == 0:
+            _look(model, name, digits, pictures)
+    return records, pictures
+
+
+def _look(model: Any, name: str, digits: Digits, pictures: dict[str, Any]) -> None:
+    """What the report shows of a model: reliability with one view, completed digits, the fitted dependence."""
+    upper = torch.tensor([True, False, False])
+    target = digits.test.target
+    if target is not None:
+        pictures["reliability"][name] = reliability(model.predict(digits.test.see(upper)), target)
+    if not isinstance(model, VariationalCopula) or name == "independence":
+        return
+    rows = digits.test[:EXAMPLES]
+    draws = model.generate(rows.see(upper), DRAWS_SHOWN, torch.Generator().manual_seed(0))["lower"]
+    grey = digits.scalings["lower"].undo(draws).clamp(0, 16)
+    pictures["completions"][name] = grey.reshape(DRAWS_SHOWN, EXAMPLES, 4, 8).tolist()
+    truth = {part: digits.scalings[part].undo(rows.inputs[part]).reshape(-1, 4, 8).tolist() for part in ("upper", "lower")}
+    pictures["truth"] = truth
+    if name == "variational_copula":
+        pictures["modalities"] = model.names
+        pictures["correlation"] = model.joint.copula.correlation().detach().tolist()  # type: ignore[operator]
+
+
+def _widths(digits: Digits) -> dict[str, int]:
+    return {name: x.shape[1] for name, x in digits.train.inputs.items()}
+
+
+def _seed_file(folder: Path, seed: int, steps: int) -> Path:
+    return folder / f"seed-{seed}-steps-{steps}.json"
+
+
+def _write(path: Path, content: Any) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content))
+    os.replace(part, path)

@@ -1,0 +1,58 @@
+"""Models on disk: weights in safetensors, settings in JSON; nothing is unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from sklar.models import MODELS, FusionModel, make_model
+
+SETTINGS, WEIGHTS = "model.json", "model.safetensors"
+
+
+def save_model(model: FusionModel, name: str, folder: str | Path) -> Path:
+    """Write a model made by ``make_model(name, ...)`` into a folder; each file under a temporary name, then renamed."""
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights, settings = folder / (WEIGHTS + ".part"), folder / (SETTINGS + ".part")
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, weights)
+    settings.write_text(json.dumps({"model": name, "settings": model.settings}, indent=1))
+    os.replace(weights, folder / WEIGHTS)
+    os.replace(settings, folder / SETTINGS)
+    return folder
+
+
+def load_model(folder: str | Path) -> FusionModel:
+    """Read a model back, ready to predict.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a damaged file, or weights that do not belong to the settings; the file is named.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    for name in (SETTINGS, WEIGHTS):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder / name} is missing: this is not a complete checkpoint; save it again")
+    try:
+        description = json.loads((folder / SETTINGS).read_text())
+        name, settings = description["model"], description["settings"]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder / SETTINGS} is damaged ({error}); save the model again") from error
+    if name not in MODELS:
+        raise ValueError(f"{folder / SETTINGS} names an unknown model {name!r}; known are {list(MODELS)}")
+    try:
+        state = load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{folder / WEIGHTS} is damaged ({error}); save the model again") from error
+    model = make_model(name, **settings)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{folder / WEIGHTS} does not belong to {folder / SETTINGS}: {error}") from error
+    return model.eval()
