@@ -26,7 +26,7 @@ def main() -> None:
     except ImportError:
         sys.exit("the command line needs more than torch: pip install 'sklar[train]'")
     try:
-        auto_cli({"demo": demo, "_help": "Multimodal learning when modalities are missing."}, as_positional=False)
+        auto_cli({"demo": demo}, as_positional=False, description="Multimodal learning when modalities are missing.")
     except (ValueError, KeyError, FileNotFoundError) as error:
         sys.exit(f"sklar: {error}")
 
