@@ -1,0 +1,18 @@
+"""Where the shared data are, and what to do where they are not."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data: SKLAR_SHARED, else ``shared`` beside the repository."""
+    folder = Path(os.environ.get("SKLAR_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "data").is_dir():
+        reason = f"no shared data at {folder}; set SKLAR_SHARED to the folder that holds data/ and golden/"
+        if os.environ.get("SKLAR_REQUIRE_SHARED") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder

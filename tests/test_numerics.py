@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+from scipy import special
+
+from sklar.numerics import find_root, inverse_mills, log_ndtr, log_ndtri, quasi_normal, shrinkage_intensity
+
+
+def test_log_ndtri_agrees_with_scipy_and_inverts():
+    w = torch.linspace(-37, 5, 5001, dtype=torch.float64)
+    log_p = torch.from_numpy(special.log_ndtr(w.numpy()))
+    assert torch.allclose(log_ndtri(log_p), torch.from_numpy(special.ndtri_exp(log_p.numpy())), rtol=0, atol=1e-13)
+    far = -torch.logspace(0, 290, 500, dtype=torch.float64)
+    assert torch.allclose(log_ndtri(far), torch.from_numpy(special.ndtri_exp(far.numpy())), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("x", [-1000.0, -30.0, -1.0, 0.0, 3.0])
+def test_gradient_of_log_ndtr_in_float32_is_the_inverse_mills_ratio(x):
+    t = torch.tensor(x, requires_grad=True)
+    log_ndtr(t).backward()
+    expected = np.sqrt(2 / np.pi) / special.erfcx(-x / np.sqrt(2))
+    assert t.grad.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("function", [log_ndtr, inverse_mills])
+def test_gradients_twice(function):
+    x = torch.linspace(-20, 6, 27, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(function, x)
+    assert torch.autograd.gradgradcheck(function, x)
+
+
+def test_gradient_of_log_ndtri():
+    log_p = log_ndtr(torch.linspace(-40, 4, 45, dtype=torch.float64)).requires_grad_()
+    assert torch.autograd.gradcheck(log_ndtri, log_p)
+
+
+@pytest.mark.parametrize(
+    ("function", "root"),
+    [
+        (lambda x: (x**3, 3 * x**2), 0.0),
+        (lambda x: (torch.atan(50 * (x - 0.3)), 50 / (1 + (50 * (x - 0.3)) ** 2)), 0.3),
+        (lambda x: (torch.tanh(40 * (x + 0.9)), 40 / torch.cosh(40 * (x + 0.9)) ** 2), -0.9),
+    ],
+)
+def test_find_root_where_newton_alone_fails(function, root):
+    one = torch.ones(3, dtype=torch.float64)
+    found = find_root(function, -one, 2 * one, 1.9 * one, 1e-15 * one)
+    assert torch.allclose(found, root * one, atol=1e-5 if root == 0.0 else 1e-13)
+
+
+def test_shrinkage_intensity_is_the_plain_formula():
+    x = np.random.default_rng(0).normal(size=(40, 4)) @ np.triu(np.ones((4, 4)))
+    x = (x - x.mean(0)) / x.std(0)
+    top = bottom = 0.0
+    for i in range(4):
+        for j in range(4):
+            if i != j:
+                product = x[:, i] * x[:, j]
+                top += product.var() / (len(x) - 1)
+                bottom += product.mean() ** 2
+    assert float(shrinkage_intensity(torch.from_numpy(x))) == pytest.approx(min(1, top / bottom), rel=1e-10)
+
+
+def test_quasi_normal_points_are_even_and_repeatable():
+    points = quasi_normal(1024, (3, 2), seed=1, dtype=torch.float64)
+    assert torch.equal(points, quasi_normal(1024, (3, 2), seed=1, dtype=torch.float64))
+    assert points.mean(0).abs().max() < 0.01
+    assert (points.std(0) - 1).abs().max() < 0.02
