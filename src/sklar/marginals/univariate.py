@@ -60,7 +60,7 @@ def mixture_quantile(w: Tensor, log_weights: Tensor, mean: Tensor, log_scale: Te
             lower=quantiles.amin(-1),
             upper=quantiles.amax(-1),
             start=(torch.exp(log_weights) * quantiles).sum(-1),
-            tolerance=16 * torch.finfo(w.dtype).eps * (1 + w.abs()),
+            tolerance=2 * torch.finfo(w.dtype).eps * (1 + w.abs()),
         )
     parameters = (w, log_weights, mean, log_scale)
     if not (torch.is_grad_enabled() and any(p.requires_grad for p in parameters)):
