@@ -1,0 +1,19 @@
+import doctest
+import subprocess
+import sys
+
+import sklar.joint.marginalize
+
+HEAVY = ("lightning", "transformers", "duckdb", "matplotlib", "sklearn", "scipy", "pyarrow", "jsonargparse")
+
+
+def test_import_needs_torch_alone():
+    code = f"import sys, sklar; print([name for name in {HEAVY} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_example_of_marginalize_runs():
+    module = sys.modules["sklar.joint.marginalize"]
+    result = doctest.testmod(module)
+    assert result.attempted > 5
+    assert result.failed == 0
