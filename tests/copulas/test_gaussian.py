@@ -131,13 +131,20 @@ def test_float32_is_finite_for_scores_up_to_eight():
         (lambda c: c.log_prob(torch.zeros(4, 3)), ValueError, "must end in"),
         (lambda c: c.log_prob(torch.zeros(4, 2, 3), torch.ones(4, 2, dtype=torch.bool)), ValueError, "must end in"),
         (lambda c: c.log_prob(torch.zeros(4, 2, 3), torch.ones(4, 3)), TypeError, "bool"),
-        (lambda c: c.log_prob(torch.zeros(2, 2, 3), torch.ones(2, 3, dtype=torch.bool)), ValueError, "two ways"),
+        (lambda c: c.log_prob(torch.zeros(5, 4, 2, 3), torch.ones(4, 3, dtype=torch.bool)), ValueError, "must end in"),
     ],
 )
 @pytest.mark.parametrize("kind", [GaussianCopula, IndependenceCopula])
 def test_errors(kind, call, error, message):
     with pytest.raises(error, match=message):
         call(kind(3, (2,)))
+
+
+def test_a_mask_is_read_by_its_axes_when_rows_are_as_many_as_copulas():
+    copula = random_copula(3, (2,), None)
+    scores, mask = torch.randn(2, 2, 3, dtype=torch.float64), torch.tensor([[True, True, False], [True, True, True]])
+    expected = torch.stack([copula.log_prob(scores[i : i + 1], mask[i : i + 1])[0] for i in range(2)])
+    assert torch.allclose(copula.log_prob(scores, mask), expected)
 
 
 def test_random_subpatterns_stay_within_and_are_never_empty():

@@ -16,7 +16,8 @@ class World:
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)
-        self.joint = Joint({"a": D, "b": D}, components=1, coupling="paired", correlation=0.6).double()
+        self.joint = Joint({"a": D, "b": D}, components=1, coupling="paired").double()
+        self.joint.copula.set_correlation(torch.tensor([[1.0, 0.6], [0.6, 1.0]], dtype=torch.float64))
         with torch.no_grad():
             for marginal in self.joint.marginals:
                 marginal.mean.normal_(generator=generator)

@@ -88,7 +88,8 @@ def _frozen(digits: Digits, seed: int, steps: int) -> list[Record]:
     torch.manual_seed(seed)
     model = Concat(inputs=_widths(digits), classes=10, recipe=NO_RECIPE)
     train(model, digits.train, digits.validation, Schedule(steps=steps), seed, progress=False)
-    return evaluate_frozen(model, frozen_arms(model, digits.train, seed), digits.validation, digits.test)
+    arms = frozen_arms(model, digits.train, digits.validation, seed)
+    return evaluate_frozen(model, arms, digits.validation, digits.test)
 
 
 def _end_to_end(digits: Digits, seed: int, steps: int, out: Path) -> tuple[list[Record], dict[str, Any]]:

@@ -16,7 +16,8 @@ from sklar.models import Concat
 Embeddings = dict[str, Tensor]
 Arm = Callable[[Embeddings, Tensor], Tensor]  # embeddings and one pattern (M,) to probabilities (N, C)
 
-NEIGHBOURS = 10
+NEIGHBOURS = (5, 10, 20)  # of the hot deck, chosen on validation rows
+COMPONENTS = (1, 3)  # of the copula's marginals, chosen on validation rows
 DRAWS = 64
 
 
@@ -78,7 +79,7 @@ def _regress(predict: Callable[[Embeddings], Tensor], known: Embeddings) -> Arm:
     return arm
 
 
-def _hot_deck(predict: Callable[[Embeddings], Tensor], known: Embeddings) -> Arm:
+def _hot_deck(predict: Callable[[Embeddings], Tensor], known: Embeddings, neighbours: int) -> Arm:
     """The prediction averaged over the missing embeddings of the nearest training rows in what is observed."""
     scale = {name: x.std(0).clamp(min=1e-6) for name, x in known.items()}
 
@@ -88,34 +89,50 @@ def _hot_deck(predict: Callable[[Embeddings], Tensor], known: Embeddings) -> Arm
             return predict(z)
         here = torch.cat([z[name] / scale[name] for name in shown], -1)
         there = torch.cat([known[name] / scale[name] for name in shown], -1)
-        donors = torch.cdist(here, there).topk(NEIGHBOURS, largest=False).indices
+        donors = torch.cdist(here, there).topk(neighbours, largest=False).indices
         rows = len(here)
         completed = {
-            name: known[name][donors] if name in hidden else x.unsqueeze(1).expand(-1, NEIGHBOURS, -1)
+            name: known[name][donors] if name in hidden else x.unsqueeze(1).expand(-1, neighbours, -1)
             for name, x in z.items()
         }
         flat = predict({name: x.flatten(0, 1) for name, x in completed.items()})
-        return flat.unflatten(0, (rows, NEIGHBOURS)).mean(1)
+        return flat.unflatten(0, (rows, neighbours)).mean(1)
 
     return arm
 
 
-def frozen_arms(model: Concat, train: Batch, seed: int) -> dict[str, Arm]:
-    """What can be done about missing embeddings of a frozen model, by name; all fitted on the training rows.
+def _best(candidates: list[Arm], z: Embeddings, target: Tensor) -> Arm:
+    """The arm with the lowest log-loss on held-out rows, averaged over all incomplete patterns."""
+
+    def loss(arm: Arm) -> float:
+        patterns = all_patterns(len(z))[:-1]
+        return sum(prediction_scores(arm(z, pattern), target)["log_loss"] for pattern in patterns)
+
+    return min(candidates, key=loss)
+
+
+def frozen_arms(model: Concat, train: Batch, validation: Batch, seed: int) -> dict[str, Arm]:
+    """What can be done about missing embeddings of a frozen model, by name; fitted on the training rows.
 
     Args:
         model: trained on complete rows.
         train: those rows.
+        validation: held-out rows, on which the hot deck's neighbours and the copula's components are chosen.
         seed: of starts and draws.
     """
+    if validation.target is None:
+        raise ValueError("the validation rows need targets")
     known, predict = embeddings(model, train), classifier(model)
+    held_out, target = embeddings(model, validation), validation.target
+    decks = [_hot_deck(predict, known, count) for count in NEIGHBOURS]
+    copulas = [_draw(predict, Joint.fit(known, components=count, seed=seed), seed) for count in COMPONENTS]
     return {
         "zeros": _fill(predict, lambda name: torch.zeros(known[name].shape[1])),
         "mean": _fill(predict, lambda name: known[name].mean(0)),
         "marginal": _draw(predict, Joint.fit(known, marginal="mixture", copula="independence", seed=seed), seed),
         "regression": _regress(predict, known),
-        "hot_deck": _hot_deck(predict, known),
-        "copula": _draw(predict, Joint.fit(known, seed=seed), seed),
+        "hot_deck": _best(decks, held_out, target),
+        "copula": _best(copulas, held_out, target),
     }
 
 

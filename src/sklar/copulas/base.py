@@ -12,7 +12,8 @@ class Copula(nn.Module):
     Paired coupling: ``batch_shape = (d,)``, one copula a coordinate, each over the M modalities, scores
     ``(..., d, M)``. Full coupling: ``batch_shape = ()``, one copula over all ``D`` scores, ``(..., D)``.
 
-    ``observed`` is a bool mask, ``(..., M)`` shared by all copulas of the batch or of the scores' full event shape.
+    ``observed`` is a bool mask: ``(..., M)`` shared by all copulas of the batch, or with all of the scores' axes (of
+    their length or one).
     The content of a missing score never matters: NaN may stand there.
 
     Args:
@@ -81,22 +82,18 @@ class Copula(nn.Module):
             return torch.ones(self.event_shape, dtype=torch.bool, device=scores.device)
         if observed.dtype != torch.bool:
             raise TypeError(f"{type(self).__name__}: observed must be a bool tensor, got {observed.dtype}")
+        # The number of axes tells a full mask from a shared one, so that B = d cannot be misread.
         tail = tuple(observed.shape[-events:])
-        full = len(tail) == events and all(o in (1, e) for o, e in zip(tail, self.event_shape, strict=True))
-        if not full:
-            if observed.shape[-1:] != (self.dim,):
-                raise ValueError(
-                    f"{type(self).__name__}: observed must end in {(self.dim,)} or {self.event_shape}, "
-                    f"got shape {tuple(observed.shape)}"
-                )
+        lead_less = observed.ndim < scores.ndim and not self.batch_shape
+        if observed.ndim == scores.ndim or lead_less:
+            if len(tail) == events and all(o in (1, e) for o, e in zip(tail, self.event_shape, strict=True)):
+                return observed
+        elif observed.ndim == scores.ndim - len(self.batch_shape) and tail[-1:] == (self.dim,):
             return observed.reshape(*observed.shape[:-1], *[1] * len(self.batch_shape), self.dim)
-        two_readings = tail == self.event_shape and max(self.batch_shape, default=1) > 1
-        if two_readings and observed.ndim == scores.ndim - len(self.batch_shape):
-            raise ValueError(
-                f"{type(self).__name__}: a mask of shape {tuple(observed.shape)} beside scores of shape "
-                f"{tuple(scores.shape)} can be read in two ways; give the full mask, observed.unsqueeze(-2)"
-            )
-        return observed
+        raise ValueError(
+            f"{type(self).__name__}: observed must end in {(self.dim,)} or {self.event_shape} after the leading axes of "
+            f"the scores {tuple(scores.shape)}, got shape {tuple(observed.shape)}"
+        )
 
     @staticmethod
     def _noise(scores: Tensor, mask: Tensor, generator: torch.Generator | None, noise: Tensor | None) -> Tensor:

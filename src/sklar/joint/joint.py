@@ -244,7 +244,7 @@ class Joint(nn.Module):
                 raise ValueError(f"{i!r} has {len(first)} rows, {j!r} has {len(second)}; or ask for pairwise=True")
             return self._coupling_log_prob(first + second, both) - first_own - second_own
         step = max(1, PAIRS_AT_ONCE // max(1, second.numel()))
-        rows = [self._coupling_log_prob(part.unsqueeze(1) + second, both) for part in first.split(step)]
+        rows = [self._coupling_log_prob(part.unsqueeze(1) + second, both.unsqueeze(0)) for part in first.split(step)]
         return torch.cat(rows) - first_own[:, None] - second_own
 
     def _check(self, z: Mapping[str, Any], observed: Any | None) -> tuple[list[Tensor], Tensor]:

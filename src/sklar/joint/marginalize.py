@@ -137,11 +137,11 @@ def marginalize(
         A `Marginalized`: call it for the mean, ``.predict`` for mean and spread, ``.calibrate`` on held-out rows.
 
     Example:
-        >>> import numpy as np, sklar
+        >>> import numpy as np, sklar, torch
         >>> rng = np.random.default_rng(0)
         >>> a = rng.normal(size=(500, 2)); b = a + 0.5 * rng.normal(size=(500, 2))
         >>> joint = sklar.Joint.fit({"a": a, "b": b})
-        >>> classifier = lambda z: 1 / (1 + np.exp(-3 * (z["a"] + z["b"])[:, 0]))
+        >>> classifier = lambda z: torch.sigmoid(3 * (z["a"] + z["b"])[:, 0])
         >>> predictor = sklar.marginalize(classifier, joint)
         >>> only_a = np.array([[True, False]])
         >>> probability, spread = predictor.predict({"a": [[1.0, 0.0]]}, only_a)

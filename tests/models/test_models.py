@@ -1,0 +1,150 @@
+"""One test over all models."""
+
+import pytest
+import torch
+
+from sklar.copulas.patterns import all_patterns
+from sklar.data import Batch, completely_at_random
+from sklar.models import MODELS, VariationalCopula, make_model
+from sklar.training import Schedule, load_model, save_model, train
+
+EVERY = pytest.mark.parametrize("name", list(MODELS))
+WIDTHS = {"a": 5, "b": 3, "c": 4}
+
+
+def toy(rows, seed=0, missing=0.4):
+    """A shared root makes three noisy views and three classes."""
+    generator = torch.Generator().manual_seed(seed)
+    target = torch.randint(3, (rows,), generator=generator)
+    weights = torch.Generator().manual_seed(7)
+    inputs = {
+        name: torch.randn(3, d, generator=weights)[target] * 2 + 0.5 * torch.randn(rows, d, generator=generator)
+        for name, d in WIDTHS.items()
+    }
+    return Batch(inputs, completely_at_random(rows, 3, missing, generator), target)
+
+
+def model(name, **settings):
+    torch.manual_seed(0)
+    return make_model(name, inputs=WIDTHS, classes=3, dim=4, hidden=16, **settings)
+
+
+@EVERY
+def test_learns_a_toy_task_under_every_pattern_and_survives_saving(name, tmp_path):
+    learned = model(name)
+    batch, held_out = toy(300), toy(100, seed=1)
+    train(learned, batch, held_out, Schedule(steps=90), progress=False, checkpoint=(name, tmp_path))
+    again = load_model(tmp_path)
+    for pattern in all_patterns(3):
+        seen = held_out.see(pattern)
+        probabilities = learned.predict(seen)
+        assert (probabilities.argmax(-1) == seen.target).double().mean() > 0.8
+        assert torch.allclose(probabilities.sum(-1), torch.ones(100), atol=1e-5)
+        assert torch.equal(again.predict(seen), probabilities)
+
+
+@EVERY
+def test_a_row_is_predicted_alike_in_any_batch(name):
+    batch = toy(20)
+    whole = model(name).predict(batch)
+    alone = torch.cat([model(name).predict(batch[i : i + 1]) for i in range(20)])
+    assert (whole - alone).abs().max() < 1e-6
+
+
+@EVERY
+def test_what_stands_in_a_missing_input_never_matters(name):
+    results = []
+    for poison in (0.0, torch.nan):
+        batch = toy(30)
+        shown = batch.observed.unbind(-1)
+        inputs = {
+            key: torch.where(seen[:, None], x, poison).requires_grad_()
+            for (key, x), seen in zip(batch.inputs.items(), shown, strict=True)
+        }
+        fresh = model(name, dropout=0.0)
+        poisoned = Batch(inputs, batch.observed, batch.target)
+        loss = fresh.loss(poisoned, torch.Generator().manual_seed(0))["loss"]
+        grads = torch.autograd.grad(loss, [*inputs.values(), *fresh.parameters()], allow_unused=True)
+        results.append([loss, fresh.predict(poisoned), *(g for g in grads if g is not None)])
+    for plain, poisoned in zip(*results, strict=True):
+        assert torch.equal(plain, poisoned)
+
+
+@EVERY
+def test_same_seed_same_weights(name):
+    states = []
+    for _ in range(2):
+        learned = model(name)
+        train(learned, toy(120), toy(50, seed=1), Schedule(steps=12), seed=3, progress=False)
+        states.append(learned.state_dict())
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+@EVERY
+def test_finite_loss_at_extreme_inputs(name):
+    batch = toy(20)
+    far = Batch({key: 1e4 * x for key, x in batch.inputs.items()}, batch.observed, batch.target)
+    loss = model(name).loss(far, torch.Generator().manual_seed(0))["loss"]
+    assert torch.isfinite(loss)
+
+
+@pytest.mark.parametrize("settings", [{"task": "regression"}, {"task": "regression", "objective": "bound"}])
+def test_regression_with_unlabelled_rows(settings):
+    torch.manual_seed(0)
+    learned = VariationalCopula(WIDTHS, dim=4, hidden=16, **settings)
+    batch, held_out = toy(300), toy(100, seed=1)
+    values = [
+        Batch(b.inputs, b.observed, torch.where(torch.arange(len(b)) % 5 == 0, torch.nan, b.target.float()))
+        for b in (batch, held_out)
+    ]
+    train(learned, *values, Schedule(steps=150), progress=False)
+    error = (learned.predict(held_out) - held_out.target).square().mean()
+    assert error < 0.5 * held_out.target.float().var()
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if n != "concat"])
+def test_generate_repeats_the_observed_and_draws_the_missing(name):
+    batch = toy(30)
+    drawn = model(name).generate(batch, 5, torch.Generator().manual_seed(0))
+    for m, (key, x) in enumerate(batch.inputs.items()):
+        seen = batch.observed[:, m]
+        assert torch.equal(drawn[key][:, seen], x[seen].expand(5, -1, -1))
+        assert drawn[key][:, ~seen].std(0).min() > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda b: Batch({**b.inputs, "x": b.inputs["a"]}, b.observed, b.target), KeyError, "unknown modality 'x'"),
+        (lambda b: Batch({**b.inputs, "a": b.inputs["b"]}, b.observed, b.target), ValueError, "'a': expected shape"),
+        (lambda b: Batch({"a": b.inputs["a"]}, b.observed, b.target), KeyError, "no modality 'b'"),
+        (lambda b: b.see(torch.zeros(3, dtype=torch.bool)), ValueError, "nothing observed"),
+        (lambda b: Batch({k: x * torch.nan for k, x in b.inputs.items()}, b.observed, b.target), ValueError, "row 0: NaN"),
+        (lambda b: Batch(b.inputs, b.observed, b.target + 2), ValueError, "targets must be integers"),
+        (lambda b: Batch(b.inputs, b.observed), ValueError, "no targets"),
+    ],
+)
+@EVERY
+def test_errors(name, change, error, message):
+    batch = toy(6, missing=0.0)
+    with pytest.raises(error, match=message):
+        model(name).loss(change(batch))
+
+
+def test_damaged_checkpoints(tmp_path):
+    save_model(model("concat"), "concat", tmp_path)
+    weights, settings = tmp_path / "model.safetensors", tmp_path / "model.json"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="model.safetensors is damaged"):
+        load_model(tmp_path)
+    weights.write_bytes(whole)
+    settings.write_text(settings.read_text()[:30])
+    with pytest.raises(ValueError, match="model.json is damaged"):
+        load_model(tmp_path)
+    save_model(model("published"), "concat", tmp_path)
+    with pytest.raises((ValueError, TypeError)):
+        load_model(tmp_path)
+    weights.unlink()
+    with pytest.raises(FileNotFoundError, match="missing"):
+        load_model(tmp_path)
