@@ -32,6 +32,23 @@ def test_gradients_twice(function):
 def test_gradient_of_log_ndtri():
     log_p = log_ndtr(torch.linspace(-40, 4, 45, dtype=torch.float64)).requires_grad_()
     assert torch.autograd.gradcheck(log_ndtri, log_p)
+    assert torch.autograd.gradgradcheck(log_ndtri, log_p)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_log_ndtri_undoes_log_ndtr(dtype):
+    w = torch.linspace(-1000, 3, 2007, dtype=dtype)
+    slack = 8 * torch.finfo(dtype).eps * (1 + w.abs()) * (1 + 1 / inverse_mills(w) * log_ndtr(w).abs())
+    assert bool(((log_ndtri(log_ndtr(w)) - w).abs() <= slack).all())
+    assert log_ndtri(torch.tensor(-torch.inf)).item() == -torch.inf
+
+
+@pytest.mark.parametrize("x", [-1e5, -1000.0, -37.5, -5.0, 0.0, 8.0, 40.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_inverse_mills_agrees_with_scipy(x, dtype):
+    expected = np.exp(-0.5 * x * x - 0.5 * np.log(2 * np.pi) - special.log_ndtr(x)) if x > -100 else -x - 1 / x
+    found = inverse_mills(torch.tensor(x, dtype=dtype)).item()
+    assert found == pytest.approx(expected, rel=1e-5 if dtype == torch.float32 else 1e-10, abs=1e-30)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +63,22 @@ def test_find_root_where_newton_alone_fails(function, root):
     one = torch.ones(3, dtype=torch.float64)
     found = find_root(function, -one, 2 * one, 1.9 * one, 1e-15 * one)
     assert torch.allclose(found, root * one, atol=1e-5 if root == 0.0 else 1e-13)
+
+
+def test_find_root_elementwise_in_brackets_of_its_own():
+    """A step, a kink and a very steep line, where the derivative says little; one of them starts at its root."""
+    root = torch.tensor([0.123, -2.0, 1e-8, 1e6], dtype=torch.float64)
+
+    def function(x):
+        gap = x - root
+        kink = torch.where(gap > 0, 1e4 * gap, 1e-4 * gap)
+        value = torch.stack([torch.sign(gap)[0] + gap[0], kink[1], 1e12 * gap[2], gap[3] ** 3])
+        return value, torch.tensor([1.0, 1e-4, 1e12, 1e-3], dtype=torch.float64)
+
+    lower, upper = root - torch.tensor([1.0, 100.0, 1.0, 1e6]), root + torch.tensor([9.0, 1.0, 0.0, 1e6])
+    found = find_root(function, lower, upper, upper, torch.zeros(4, dtype=torch.float64))
+    assert torch.allclose(found[:3], root[:3], rtol=1e-14, atol=1e-15)
+    assert float((found[3] - root[3]).abs()) < 1e-3
 
 
 def test_shrinkage_intensity_is_the_plain_formula():

@@ -13,12 +13,11 @@ WIDTHS = {"a": 5, "b": 3, "c": 4}
 
 
 def toy(rows, seed=0, missing=0.4):
-    """A shared root makes three noisy views and three classes."""
+    """The class moves one coordinate of each of three noisy views."""
     generator = torch.Generator().manual_seed(seed)
     target = torch.randint(3, (rows,), generator=generator)
-    weights = torch.Generator().manual_seed(7)
     inputs = {
-        name: torch.randn(3, d, generator=weights)[target] * 2 + 0.5 * torch.randn(rows, d, generator=generator)
+        name: 2 * torch.eye(3, d)[target] + 0.5 * torch.randn(rows, d, generator=generator)
         for name, d in WIDTHS.items()
     }
     return Batch(inputs, completely_at_random(rows, 3, missing, generator), target)
@@ -38,7 +37,7 @@ def test_learns_a_toy_task_under_every_pattern_and_survives_saving(name, tmp_pat
     for pattern in all_patterns(3):
         seen = held_out.see(pattern)
         probabilities = learned.predict(seen)
-        assert (probabilities.argmax(-1) == seen.target).double().mean() > 0.8
+        assert (probabilities.argmax(-1) == seen.target).double().mean() > 0.9
         assert torch.allclose(probabilities.sum(-1), torch.ones(100), atol=1e-5)
         assert torch.equal(again.predict(seen), probabilities)
 
@@ -97,7 +96,7 @@ def test_regression_with_unlabelled_rows(settings):
         Batch(b.inputs, b.observed, torch.where(torch.arange(len(b)) % 5 == 0, torch.nan, b.target.float()))
         for b in (batch, held_out)
     ]
-    train(learned, *values, Schedule(steps=150), progress=False)
+    train(learned, *values, Schedule(steps=300, patience=20), progress=False)
     error = (learned.predict(held_out) - held_out.target).square().mean()
     assert error < 0.5 * held_out.target.float().var()
 

@@ -63,7 +63,7 @@ class Patterns:
 
     def spread(self, values: Tensor) -> Tensor:
         """Values a pattern ``(P, ...)`` handed to the rows: ``(*lead, ...)``."""
-        return values[self.index].reshape(*self.lead, *values.shape[1:])
+        return values[self.index].reshape((*self.lead, *values.shape[1:]))
 
 
 def all_patterns(modalities: int) -> Tensor:

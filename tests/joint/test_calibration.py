@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import torch
+from scipy import optimize
+
+from sklar.joint import Calibration, Joint, marginalize
+
+
+def test_fit_is_the_minimum_of_the_penalised_log_loss():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(3), size=600)
+    y = np.array([rng.choice(3, p=row) for row in p**0.5 / (p**0.5).sum(1, keepdims=True)])
+    observed = rng.random((600, 4)) < 0.6
+    observed[~observed.any(1)] = True
+
+    def objective(parameters):
+        scaled = np.log(p) * np.exp(parameters[0] + parameters[1] * np.log(observed.sum(1)))[:, None]
+        loss = np.log(np.exp(scaled).sum(1)) - scaled[np.arange(600), y]
+        return loss.mean() + 0.02 * (parameters**2).sum()
+
+    best = optimize.minimize(objective, np.zeros(2), tol=1e-12).x
+    found = Calibration().fit(torch.from_numpy(p), torch.from_numpy(observed), torch.from_numpy(y))
+    assert [float(found.a), float(found.b)] == pytest.approx(best.tolist(), abs=1e-4)
+
+
+def test_binary_probabilities_are_two_classes():
+    p = torch.rand(50, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    observed = torch.ones(50, 2, dtype=torch.bool)
+    y = (p > 0.4).long()
+    one = Calibration().double().fit(p, observed, y)
+    two = Calibration().double().fit(torch.stack([1 - p, p], -1), observed, y)
+    assert float(one.a) == float(two.a)
+    assert torch.equal(one(p, observed), two(torch.stack([1 - p, p], -1), observed)[:, 1])
+    assert torch.allclose(Calibration().double()(p, observed), p)
+
+
+@pytest.mark.parametrize(
+    ("predict", "y", "message"),
+    [
+        (lambda z: 3 * torch.cat([z["a"], z["b"]], -1), [0, 1, 0], "not logits"),
+        (lambda z: 5 * z["a"][:, 0], [0, 1, 0], "not logits"),
+        (lambda z: z["a"].softmax(-1), [0, 1, 2], "class index below 2"),
+        (lambda z: z["a"].softmax(-1), [0, -1, 1], "class index below 2"),
+    ],
+)
+def test_what_cannot_be_calibrated(predict, y, message):
+    z = {"a": torch.tensor([[1.0, -2.0], [0.5, 3.0], [2.0, 2.0]]), "b": torch.ones(3, 1)}
+    with pytest.raises(ValueError, match=message):
+        marginalize(predict, Joint({"a": 2, "b": 1}), 4).calibrate(z, y)
+
+
+def test_the_seed_decides_the_draws():
+    joint, z = Joint({"a": 1, "b": 1}, correlation=0.5), {"a": torch.ones(2, 1)}
+    observed = torch.tensor([[True, False]]).expand(2, -1)
+    first, same, other = (marginalize(lambda z: z["b"][:, 0], joint, 8, seed)(z, observed) for seed in (0, 0, 1))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
