@@ -35,7 +35,13 @@ def test_energy_score_is_the_plain_formula():
 
 def test_paired_difference_over_seeds():
     records = [
-        {"setting": "frozen", "model": model, "pattern": p, "seed": s, "log_loss": s + (model == "b") + 0.1 * s * (p == "y")}
+        {
+            "setting": "frozen",
+            "model": model,
+            "pattern": p,
+            "seed": s,
+            "log_loss": s + (model == "b") + 0.1 * s * (p == "y"),
+        }
         for model in "ab"
         for p in "xy"
         for s in range(4)

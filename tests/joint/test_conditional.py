@@ -25,7 +25,7 @@ def make(marginal, coupling, widths=WIDTHS, dtype=torch.float64):
 
 
 @pytest.mark.parametrize(("marginal", "coupling"), KINDS)
-@pytest.mark.parametrize("missing", ["b", "bc"])
+@pytest.mark.parametrize("missing", ["a", "b", "bc"])
 @torch.no_grad()
 def test_draws_have_the_moments_of_the_conditional_density(marginal, coupling, missing):
     joint = make(marginal, coupling)
@@ -34,19 +34,33 @@ def test_draws_have_the_moments_of_the_conditional_density(marginal, coupling, m
     draws = joint.impute(z, observed, 40000, torch.Generator().manual_seed(1))
     drawn = torch.cat([draws[name] for name in missing], -1)
     axis = torch.linspace(-32, 32, 321, dtype=torch.float64)
-    points = torch.cartesian_prod(*[axis] * len(missing)).reshape(-1, len(missing))
+    sizes = [WIDTHS[name] for name in missing]
+    points = torch.cartesian_prod(*[axis] * sum(sizes)).reshape(-1, sum(sizes))
     for row in range(3):
         whole = {name: value[row].expand(len(points), -1) for name, value in z.items()}
-        whole |= {name: points[:, [m]] for m, name in enumerate(missing)}
-        density = joint.log_prob(whole).exp() * float(axis[1] - axis[0]) ** len(missing)
+        whole |= dict(zip(missing, points.split(sizes, -1), strict=True))
+        density = joint.log_prob(whole).exp() * float(axis[1] - axis[0]) ** sum(sizes)
         evidence = joint.log_prob({name: value[row : row + 1] for name, value in z.items()}, observed[:1]).exp()
-        assert float(density.sum()) == pytest.approx(float(evidence), rel=1e-9)
+        assert float(density.sum()) == pytest.approx(float(evidence), rel=1e-6)
         share = density / density.sum()
         for power in (lambda x: x, lambda x: x.square(), lambda x: x.prod(-1, keepdim=True)):
             values, sample = power(points), power(drawn[:, row])
             mean = share @ values
             error = ((share @ values.square() - mean.square()) / len(sample)).sqrt()
             assert bool(((sample.mean(0) - mean).abs() < 5 * error).all())
+
+
+@pytest.mark.parametrize(("marginal", "coupling"), KINDS)
+@pytest.mark.parametrize("seen", ["a", "b", "bc"])
+@torch.no_grad()
+def test_density_of_any_subset_integrates_to_one(marginal, coupling, seen):
+    joint = make(marginal, coupling)
+    axis = torch.linspace(-32, 32, 321, dtype=torch.float64)
+    sizes = [WIDTHS[name] for name in seen]
+    points = torch.cartesian_prod(*[axis] * sum(sizes)).reshape(-1, sum(sizes))
+    observed = torch.tensor([[name in seen for name in WIDTHS]]).expand(len(points), -1)
+    density = joint.log_prob(dict(zip(seen, points.split(sizes, -1), strict=True)), observed).exp()
+    assert float(density.sum() * (axis[1] - axis[0]) ** sum(sizes)) == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize(("marginal", "coupling"), KINDS)

@@ -33,7 +33,8 @@ def grid(dims, points, reach):
 
 @pytest.mark.parametrize(
     ("marginal", "coupling", "width", "points", "reach"),
-    [(*kind, 1, 400, 12.0) for kind in KINDS] + [("mixture", "full", 2, 36, 9.0), ("independent", "paired", 2, 36, 9.0)],
+    [(*kind, 1, 400, 12.0) for kind in KINDS]
+    + [("mixture", "full", 2, 36, 9.0), ("independent", "paired", 2, 36, 9.0)],
 )
 @torch.no_grad()
 def test_density_integrates_to_one_and_to_its_marginals(marginal, coupling, width, points, reach):

@@ -1,5 +1,7 @@
 """A linear-Gaussian world in which the evidence, and the exact posterior, are closed forms."""
 
+import math
+
 import pytest
 import torch
 from torch.distributions import MultivariateNormal
@@ -80,7 +82,7 @@ class World:
         def log_outcome(z):
             normal = torch.distributions.Normal(torch.cat([z["a"], z["b"]], -1) @ self.c, self.y_noise)
             density = normal.log_prob(self.y)
-            return torch.logsumexp(density, 0) - torch.log(torch.tensor(float(len(density))))
+            return torch.logsumexp(density, 0) - math.log(len(density))
 
         values = evidence_bound(
             z, q.log_prob(draw), observed, self.joint, log_inputs, log_outcome, samples,
@@ -102,7 +104,7 @@ def test_never_above_the_evidence(pattern, samples):
     factored = MultivariateNormal(exact.mean, torch.diag(exact.covariance_matrix.diagonal()))
     for q in (exact, prior, shifted, factored):
         mean, error = world.bound(pattern, q, samples)
-        assert mean <= float(world.evidence(pattern)) + 4 * error
+        assert mean <= float(world.evidence(pattern)) + 4 * error + 1e-10  # rounding
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

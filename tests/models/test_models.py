@@ -32,7 +32,7 @@ def model(name, **settings):
 def test_learns_a_toy_task_under_every_pattern_and_survives_saving(name, tmp_path):
     learned = model(name)
     batch, held_out = toy(300), toy(100, seed=1)
-    train(learned, batch, held_out, Schedule(steps=90), progress=False, checkpoint=(name, tmp_path))
+    train(learned, batch, held_out, Schedule(steps=200, patience=20), progress=False, checkpoint=(name, tmp_path))
     again = load_model(tmp_path)
     for pattern in all_patterns(3):
         seen = held_out.see(pattern)
@@ -118,7 +118,11 @@ def test_generate_repeats_the_observed_and_draws_the_missing(name):
         (lambda b: Batch({**b.inputs, "a": b.inputs["b"]}, b.observed, b.target), ValueError, "'a': expected shape"),
         (lambda b: Batch({"a": b.inputs["a"]}, b.observed, b.target), KeyError, "no modality 'b'"),
         (lambda b: b.see(torch.zeros(3, dtype=torch.bool)), ValueError, "nothing observed"),
-        (lambda b: Batch({k: x * torch.nan for k, x in b.inputs.items()}, b.observed, b.target), ValueError, "row 0: NaN"),
+        (
+            lambda b: Batch({k: x * torch.nan for k, x in b.inputs.items()}, b.observed, b.target),
+            ValueError,
+            "row 0: NaN",
+        ),
         (lambda b: Batch(b.inputs, b.observed, b.target + 2), ValueError, "targets must be integers"),
         (lambda b: Batch(b.inputs, b.observed), ValueError, "no targets"),
     ],

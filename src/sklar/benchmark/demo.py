@@ -122,7 +122,9 @@ def _look(model: Any, name: str, digits: Digits, pictures: dict[str, Any]) -> No
     draws = model.generate(rows.see(upper), DRAWS_SHOWN, torch.Generator().manual_seed(0))["lower"]
     grey = digits.scalings["lower"].undo(draws).clamp(0, 16)
     pictures["completions"][name] = grey.reshape(DRAWS_SHOWN, EXAMPLES, 4, 8).tolist()
-    truth = {part: digits.scalings[part].undo(rows.inputs[part]).reshape(-1, 4, 8).tolist() for part in ("upper", "lower")}
+    truth = {
+        part: digits.scalings[part].undo(rows.inputs[part]).reshape(-1, 4, 8).tolist() for part in ("upper", "lower")
+    }
     pictures["truth"] = truth
     if name == "variational_copula":
         pictures["modalities"] = model.names

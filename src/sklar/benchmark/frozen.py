@@ -137,9 +137,7 @@ def frozen_arms(model: Concat, train: Batch, validation: Batch, seed: int) -> di
 
 
 @torch.no_grad()
-def evaluate_frozen(
-    model: Concat, arms: dict[str, Arm], validation: Batch, test: Batch
-) -> list[Record]:
+def evaluate_frozen(model: Concat, arms: dict[str, Arm], validation: Batch, test: Batch) -> list[Record]:
     """Every arm under every pattern, each calibrated alike on the validation rows under all patterns.
 
     Returns:

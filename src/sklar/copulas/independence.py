@@ -17,9 +17,7 @@ class IndependenceCopula(Copula):
         blocks: accepted for a common signature; nothing to hold independent here.
     """
 
-    def __init__(
-        self, dim: int, batch_shape: tuple[int, ...] = (), blocks: tuple[int, ...] | None = None
-    ) -> None:
+    def __init__(self, dim: int, batch_shape: tuple[int, ...] = (), blocks: tuple[int, ...] | None = None) -> None:
         super().__init__(dim, batch_shape)
 
     def log_prob(self, scores: Tensor, observed: Tensor | None = None) -> Tensor:

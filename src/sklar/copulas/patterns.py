@@ -24,7 +24,9 @@ class Patterns:
         flat = mask.reshape(-1, event.numel())
         if flat.shape[1] <= 62:  # a mask is a number: sorting numbers is many times faster than sorting rows
             bits = 2 ** torch.arange(flat.shape[1], device=mask.device)
-            codes, self.index, self.counts = torch.unique((flat * bits).sum(-1), return_inverse=True, return_counts=True)
+            codes, self.index, self.counts = torch.unique(
+                (flat * bits).sum(-1), return_inverse=True, return_counts=True
+            )
             masks = codes.unsqueeze(-1).bitwise_and(bits) != 0
         else:
             rows, self.index, self.counts = torch.unique(flat.byte(), dim=0, return_inverse=True, return_counts=True)

@@ -58,9 +58,7 @@ def check_embeddings(
     rows = len(next(iter(tensors.values())))
     for name, value in tensors.items():
         if tuple(value.shape) != (rows, widths[name]):
-            raise ValueError(
-                f"modality {name!r}: expected shape ({rows}, {widths[name]}), got {tuple(value.shape)}"
-            )
+            raise ValueError(f"modality {name!r}: expected shape ({rows}, {widths[name]}), got {tuple(value.shape)}")
     if observed is None:
         mask = torch.ones(rows, len(names), dtype=torch.bool, device=device)
     else:

@@ -155,7 +155,9 @@ class Joint(nn.Module):
         aligned = self._align(values)
         volume = torch.stack([alignment.log_abs_det() for alignment in self.alignments])  # type: ignore[operator]
         density = torch.where(mask, self.marginals.log_prob(aligned) + volume, 0.0).sum(-1)
-        return density + self._coupling_log_prob(self._join(self.marginals.to_scores(aligned), mask), self._score_mask(mask))
+        return density + self._coupling_log_prob(
+            self._join(self.marginals.to_scores(aligned), mask), self._score_mask(mask)
+        )
 
     def impute(
         self,

@@ -95,7 +95,10 @@ class Marginalized:
         mean: Tensor | None = None
         spread: Tensor | None = None
         complete = mask.all(-1)
-        for rows, noise in ((complete.nonzero().flatten(), self.noise[:1]), ((~complete).nonzero().flatten(), self.noise)):
+        for rows, noise in (
+            (complete.nonzero().flatten(), self.noise[:1]),
+            ((~complete).nonzero().flatten(), self.noise),
+        ):
             for part in rows.split(max(1, ROWS_AT_ONCE // len(noise))):
                 if not len(part):
                     continue

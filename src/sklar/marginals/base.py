@@ -49,9 +49,7 @@ class Marginal(nn.Module):
     def rsample(self, shape: tuple[int, ...] | torch.Size = (), generator: torch.Generator | None = None) -> Tensor:
         """Reparameterised draws ``(*shape, d)``: `from_scores` of standard normals."""
         reference = next(self.parameters())
-        w = torch.randn(
-            *shape, self.dim, generator=generator, dtype=reference.dtype, device=reference.device
-        )
+        w = torch.randn(*shape, self.dim, generator=generator, dtype=reference.dtype, device=reference.device)
         return self.from_scores(w)
 
     def _check(self, values: Tensor, what: str) -> None:

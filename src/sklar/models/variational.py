@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from sklar.copulas.patterns import random_subpattern
 from sklar.data import Batch
 from sklar.encoders import MLPDecoder, mlp
 from sklar.joint import Joint
-from sklar.models.base import Code, FusionModel
+from sklar.models.base import NO_RECIPE, Code, FusionModel
 from sklar.models.bound import evidence_bound
 from sklar.numerics import log_normal, quasi_normal
 
@@ -60,6 +60,10 @@ class VariationalCopula(FusionModel):
         reconstruction: float = 0.2,
         **settings: Any,
     ) -> None:
+        if objective == "bound":
+            if settings.get("recipe") not in (None, NO_RECIPE, asdict(NO_RECIPE)):
+                raise ValueError("the bound is an objective of its own: leave the recipe out, or choose 'recipe'")
+            settings["recipe"] = NO_RECIPE
         super().__init__(inputs, **settings)
         if objective not in ("recipe", "bound"):
             raise ValueError(f"unknown objective {objective!r}; choose 'recipe' or 'bound'")
@@ -71,9 +75,7 @@ class VariationalCopula(FusionModel):
         start = correlation if copula == "gaussian" else 0.0
         widths = dict.fromkeys(self.inputs, self.dim)
         self.joint = Joint(widths, marginal, copula, "paired", components, start)
-        self.decoders = nn.ModuleList(
-            MLPDecoder(self.dim, n, self.hidden, self.dropout) for n in self.inputs.values()
-        )
+        self.decoders = nn.ModuleList(MLPDecoder(self.dim, n, self.hidden, self.dropout) for n in self.inputs.values())
         self.head = mlp(len(self.inputs) * self.dim, self.hidden, self.outcome.size, self.dropout)
 
     # Embeddings.
@@ -86,9 +88,7 @@ class VariationalCopula(FusionModel):
         """Missing embeddings drawn: ``{name: (B, d)}``, noise ``(S, B or 1, d, M)`` ``-> {name: (S, B, d)}``."""
         return self.joint.impute(z, observed, noise=noise)
 
-    def _draws(
-        self, code: Code, observed: Tensor, draws: int, generator: torch.Generator | None
-    ) -> dict[str, Tensor]:
+    def _draws(self, code: Code, observed: Tensor, draws: int, generator: torch.Generator | None) -> dict[str, Tensor]:
         """Complete embeddings ``{name: (S, B, d)}``.
 
         In training (a generator is given) one draw of what is observed serves all draws of what is missing, as the
@@ -98,9 +98,7 @@ class VariationalCopula(FusionModel):
         mean = code[0][0]
         if generator is not None:
             own = torch.randn(1, rows, count, self.dim, generator=generator, dtype=mean.dtype, device=mean.device)
-            other = torch.randn(
-                draws, rows, self.dim, count, generator=generator, dtype=mean.dtype, device=mean.device
-            )
+            other = torch.randn(draws, rows, self.dim, count, generator=generator, dtype=mean.dtype, device=mean.device)
             z = self._posterior_draws(code, 1, own)
             return self._complete(self._named([value[0] for value in z]), observed, other)
         points = quasi_normal(draws, (2, count, self.dim), dtype=mean.dtype).to(mean.device)
