@@ -139,11 +139,11 @@ def test_damaged_checkpoints(tmp_path):
     weights, settings = tmp_path / "model.safetensors", tmp_path / "model.json"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match="model.safetensors is damaged"):
+    with pytest.raises(ValueError, match=r"model\.safetensors is damaged"):
         load_model(tmp_path)
     weights.write_bytes(whole)
     settings.write_text(settings.read_text()[:30])
-    with pytest.raises(ValueError, match="model.json is damaged"):
+    with pytest.raises(ValueError, match=r"model\.json is damaged"):
         load_model(tmp_path)
     save_model(model("published"), "concat", tmp_path)
     with pytest.raises((ValueError, TypeError)):

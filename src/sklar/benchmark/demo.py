@@ -76,7 +76,7 @@ def run_seed(seed: int, steps: int, out: str, folder: Path) -> None:
     """Both settings for one seed, written as one file."""
     torch.set_num_threads(1)
     digits = load_digits(seed)
-    records, pictures = [], {}
+    records: list[Record] = []
     for record in _frozen(digits, seed, steps):
         records.append({"setting": "frozen", "seed": seed, **record})
     found, pictures = _end_to_end(digits, seed, steps, Path(out))

@@ -61,4 +61,4 @@ def load_digits(seed: int, train: int = 800, validation: int = 200) -> Digits:
     scaled = {name: scalings[name](x) for name, x in views.items()}
     whole = Batch(scaled, torch.ones(len(target), len(views), dtype=torch.bool), target)
     parts = [whole[torch.tensor(rows)] for rows in (train_rows, validation_rows, test_rows)]
-    return Digits(*parts, scalings=scalings)
+    return Digits(parts[0], parts[1], parts[2], scalings)

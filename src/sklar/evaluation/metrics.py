@@ -31,7 +31,7 @@ def prediction_scores(probabilities: Tensor, target: Tensor) -> dict[str, float]
 
 
 def energy_score(draws: Tensor, truth: Tensor) -> float:
-    """Mean energy score ``E|X - x| - 1/2 E|X - X'|`` of draws against the truth (Gneiting & Raftery 2007); lower is better.
+    """Mean energy score ``E|X - x| - 1/2 E|X - X'|`` (Gneiting & Raftery 2007); lower is better.
 
     Args:
         draws: ``(S, N, features)``, at least two draws.

@@ -66,11 +66,11 @@ class Calibration(nn.Module):
             optimizer.zero_grad()
             loss = nn.functional.cross_entropy(self._scale(p, observed, *parameters), target)
             loss = loss + RIDGE * parameters.square().sum()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             return loss
 
         with torch.enable_grad():
-            optimizer.step(closure)  # type: ignore[no-untyped-call]
+            optimizer.step(closure)
         self.a.copy_(parameters[0].detach())
         self.b.copy_(parameters[1].detach())
         return self

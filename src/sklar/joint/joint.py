@@ -59,7 +59,7 @@ class Joint(nn.Module):
         sizes = tuple(self.widths.values())
         self.alignments = nn.ModuleList(Alignment(d) for d in sizes)
         self.marginals = Marginals([family(d, components) for d in sizes])
-        start = {"correlation": correlation} if correlation else {}
+        start: dict[str, Any] = {"correlation": correlation} if correlation else {}
         if coupling == "full":
             self.copula = kind(sum(sizes), (), None if family.coordinatewise else sizes, **start)
         else:
@@ -200,7 +200,7 @@ class Joint(nn.Module):
         """Draws of all embeddings, reparameterised: ``{name: (S, d_m)}``."""
         scores = self._split(self.copula.rsample((num_samples,), generator))
         return {
-            name: alignment.undo(marginal.from_scores(w))
+            name: alignment.undo(marginal.from_scores(w))  # type: ignore[operator]
             for name, alignment, marginal, w in zip(self.names, self.alignments, self.marginals, scores, strict=True)
         }
 

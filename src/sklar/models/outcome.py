@@ -104,7 +104,7 @@ class Classes(Outcome):
 
 
 class Value(Outcome):
-    """A real value with normal noise of one learned standard deviation; unlabelled rows are NaN. Summaries are means."""
+    """A real value with normal noise of one learned scale; unlabelled rows are NaN. Summaries are means."""
 
     size = 1
 

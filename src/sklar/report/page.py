@@ -30,7 +30,8 @@ under every pattern. Settings: {{ settings }}.</p>
 {% for table in tables %}<table><caption>{{ table.title }}</caption>
 <tr>{% for name in table.columns %}<th>{{ name }}</th>{% endfor %}</tr>
 {% for row in table.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>{% endfor %}
-<h2>Reliability, upper half alone, first seed</h2><figure><img alt="reliability curves" src="{{ reliability }}"></figure>
+<h2>Reliability, upper half alone, first seed</h2>
+<figure><img alt="reliability curves" src="{{ reliability }}"></figure>
 <h2>Fitted dependence between modalities, first seed</h2>
 <figure><img alt="dependence per coordinate" src="{{ dependence }}"></figure>
 </body></html>

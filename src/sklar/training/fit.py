@@ -117,11 +117,11 @@ def train(
         name, folder = checkpoint
         module.on_best = lambda: save_model(model, name, folder)
     order = torch.Generator().manual_seed(seed)
-    loader = DataLoader(
+    loader: DataLoader[Any] = DataLoader(
         range(len(rows)),  # type: ignore[arg-type]
         batch_size=schedule.batch_size, shuffle=True, generator=order, collate_fn=lambda i: rows[torch.tensor(i)],
     )  # fmt: skip
-    held_out = DataLoader([0], collate_fn=lambda _: validation)  # type: ignore[arg-type]
+    held_out: DataLoader[Any] = DataLoader([0], collate_fn=lambda _: validation)  # type: ignore[arg-type]
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with torch.random.fork_rng(), warnings.catch_warnings():
