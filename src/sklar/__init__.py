@@ -1,6 +1,7 @@
 """Multimodal learning when modalities are missing: copulas over embeddings, exact for every missing pattern.
 
-This import needs torch alone. `sklar.models`, `sklar.training` and the command line need ``pip install 'sklar[train]'``.
+This import needs torch alone. `sklar.models`, `sklar.training` and the command line need
+``pip install 'sklar[train]'``.
 """
 
 from __future__ import annotations

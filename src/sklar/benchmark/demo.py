@@ -76,9 +76,7 @@ def run_seed(seed: int, steps: int, out: str, folder: Path) -> None:
     """Both settings for one seed, written as one file."""
     torch.set_num_threads(1)
     digits = load_digits(seed)
-    records: list[Record] = []
-    for record in _frozen(digits, seed, steps):
-        records.append({"setting": "frozen", "seed": seed, **record})
+    records: list[Record] = [{"setting": "frozen", "seed": seed, **record} for record in _frozen(digits, seed, steps)]
     found, pictures = _end_to_end(digits, seed, steps, Path(out))
     records += [{"setting": "end_to_end", "seed": seed, **record} for record in found]
     _write(_seed_file(folder, seed, steps), {"records": records, "pictures": pictures})

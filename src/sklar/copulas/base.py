@@ -35,9 +35,9 @@ class Copula(nn.Module):
         return (*self.batch_shape, self.dim)
 
     def log_prob(self, scores: Tensor, observed: Tensor | None = None) -> Tensor:
-        """Log copula density of the observed scores, ``log c_O(Phi(w_O))`` in nats: ``(..., *batch, M) -> (..., *batch)``.
+        """Log copula density of the observed scores in nats, ``log c_O(Phi(w_O))``.
 
-        Exactly zero where none or one is observed.
+        Shapes ``(..., *batch, M) -> (..., *batch)``. Exactly zero where none or one is observed.
         """
         raise NotImplementedError
 
@@ -91,8 +91,8 @@ class Copula(nn.Module):
         elif observed.ndim == scores.ndim - len(self.batch_shape) and tail[-1:] == (self.dim,):
             return observed.reshape(*observed.shape[:-1], *[1] * len(self.batch_shape), self.dim)
         raise ValueError(
-            f"{type(self).__name__}: observed must end in {(self.dim,)} or {self.event_shape} after the leading axes of "
-            f"the scores {tuple(scores.shape)}, got shape {tuple(observed.shape)}"
+            f"{type(self).__name__}: observed must end in {(self.dim,)} or {self.event_shape} after the leading axes "
+            f"of the scores {tuple(scores.shape)}, got shape {tuple(observed.shape)}"
         )
 
     @staticmethod

@@ -75,7 +75,7 @@ class GaussianCopula(Copula):
 
     @torch.no_grad()
     def set_correlation(self, correlation: Tensor) -> None:
-        """Take over a positive definite correlation matrix ``(..., M, M)`` with identity blocks, broadcast to the batch."""
+        """Take over a positive definite matrix ``(..., M, M)`` with identity blocks, broadcast to the batch."""
         factor, failed = torch.linalg.cholesky_ex(correlation.double())
         if bool((failed != 0).any()):
             raise ValueError("GaussianCopula: the correlation matrix is not positive definite")
