@@ -14,15 +14,15 @@ from typing import Any
 import torch
 
 from sklar.benchmark.frozen import evaluate_frozen, frozen_arms
+from sklar.benchmark.version import code_version
 from sklar.data import completely_at_random
 from sklar.data.digits import Digits, load_digits
 from sklar.evaluation import Record, evaluate, reliability
-from sklar.models import NO_RECIPE, Concat, VariationalCopula, make_model
+from sklar.models import NO_RECIPE, Concat, FusionModel, VariationalCopula, make_model
 from sklar.report import print_tables, write_report
 from sklar.training import Schedule, train
 
 END_TO_END = ("variational_copula", "independence", "concat", "published")
-FROZEN = ("zeros", "mean", "marginal", "regression", "hot_deck", "copula")
 MISSING_RATE = 0.5
 EXAMPLES = 8  # completed digits in the report
 DRAWS_SHOWN = 5
@@ -48,14 +48,15 @@ class Demo:
 def run_demo(demo: Demo) -> list[Record]:
     """Run all seeds, print both tables, write ``results.json`` and ``report.html``; returns the records.
 
-    A finished seed is kept in ``out/seeds`` until all are done: a demo that was stopped goes on where it was.
+    A finished seed is kept in ``out/seeds`` until all are done: a demo that was stopped goes on where it was, unless
+    the code has changed meanwhile.
     """
     if demo.seeds < 1:
         raise ValueError(f"the demo needs at least one seed, got {demo.seeds}")
     folder = demo.out / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
     todo = [seed for seed in range(demo.seeds) if not _seed_file(folder, seed, demo.steps).is_file()]
-    print(f"{demo.seeds} seeds x (frozen: {len(FROZEN)} arms, end to end: {len(END_TO_END)} models), every pattern")
+    print(f"{demo.seeds} seeds, two settings, every pattern; done already: {demo.seeds - len(todo)}")
     workers = max(1, min(demo.processes, len(todo)))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         jobs = {pool.submit(run_seed, seed, demo.steps, str(demo.out), folder): seed for seed in todo}
@@ -108,13 +109,13 @@ def _end_to_end(digits: Digits, seed: int, steps: int, out: Path) -> tuple[list[
     return records, pictures
 
 
-def _look(model: Any, name: str, digits: Digits, pictures: dict[str, Any]) -> None:
+def _look(model: FusionModel, name: str, digits: Digits, pictures: dict[str, Any]) -> None:
     """What the report shows of a model: reliability with one view, completed digits, the fitted dependence."""
     upper = torch.tensor([True, False, False])
     target = digits.test.target
     if target is not None:
         pictures["reliability"][name] = reliability(model.predict(digits.test.see(upper)), target)
-    if not isinstance(model, VariationalCopula) or name == "independence":
+    if not model.generates or name == "independence":
         return
     rows = digits.test[:EXAMPLES]
     draws = model.generate(rows.see(upper), DRAWS_SHOWN, torch.Generator().manual_seed(0))["lower"]
@@ -124,7 +125,7 @@ def _look(model: Any, name: str, digits: Digits, pictures: dict[str, Any]) -> No
         part: digits.scalings[part].undo(rows.inputs[part]).reshape(-1, 4, 8).tolist() for part in ("upper", "lower")
     }
     pictures["truth"] = truth
-    if name == "variational_copula":
+    if name == "variational_copula" and isinstance(model, VariationalCopula):
         pictures["modalities"] = model.names
         pictures["correlation"] = model.joint.copula.correlation().detach().tolist()  # type: ignore[operator]
 
@@ -134,7 +135,7 @@ def _widths(digits: Digits) -> dict[str, int]:
 
 
 def _seed_file(folder: Path, seed: int, steps: int) -> Path:
-    return folder / f"seed-{seed}-steps-{steps}.json"
+    return folder / f"seed-{seed}-steps-{steps}-{code_version()}.json"
 
 
 def _write(path: Path, content: Any) -> None:

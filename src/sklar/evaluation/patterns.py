@@ -10,7 +10,7 @@ from torch import Tensor
 from sklar.copulas.patterns import all_patterns
 from sklar.data import Batch
 from sklar.evaluation.metrics import energy_score, prediction_scores
-from sklar.models import FusionModel, VariationalCopula
+from sklar.models import FusionModel
 
 Record = dict[str, Any]
 ENERGY_DRAWS = 16
@@ -41,7 +41,7 @@ def evaluate(model: FusionModel, complete: Batch, seed: int = 0) -> list[Record]
         record: Record = {"pattern": pattern_name(model.names, pattern)}
         record |= prediction_scores(model.predict(batch), complete.target)
         record["energy_score"] = None
-        if isinstance(model, VariationalCopula) and not bool(pattern.all()):
+        if model.generates and not bool(pattern.all()):
             generator = torch.Generator().manual_seed(seed)
             drawn = model.generate(batch, ENERGY_DRAWS, generator, noise=True)
             hidden = [name for name, shown in zip(model.names, pattern.tolist(), strict=True) if not shown]

@@ -31,6 +31,22 @@ def check_observed(observed: Any, names: Sequence[str], rows: int, device: torch
     return mask
 
 
+def only_observed(value: Tensor, shown: Tensor, name: str) -> Tensor:
+    """A modality's values with the rows that lack it set to zero: ``(B, d), (B,) -> (B, d)``.
+
+    Raises:
+        ValueError: NaN or infinity in an observed row; modality and row are named.
+    """
+    value = torch.where(shown[:, None], value, 0.0)
+    bad = ~torch.isfinite(value)
+    if bool(bad.any()):
+        raise ValueError(
+            f"modality {name!r}, row {int(bad.any(-1).nonzero()[0])}: NaN or infinity in an observed value; "
+            "clean it, or mark the row as missing in observed"
+        )
+    return value
+
+
 def check_embeddings(
     z: Mapping[str, Any], observed: Any | None, widths: Mapping[str, int], dtype: torch.dtype, device: torch.device
 ) -> tuple[list[Tensor], Tensor]:
@@ -70,12 +86,5 @@ def check_embeddings(
                 raise KeyError(f"modality {name!r} is observed in some rows, but z has no {name!r}")
             result.append(torch.zeros(rows, width, dtype=dtype, device=device))
             continue
-        value = torch.where(mask[:, m, None], tensors[name].to(dtype), 0.0)
-        if not bool(torch.isfinite(value).all()):
-            row = int((~torch.isfinite(value)).any(-1).nonzero()[0])
-            raise ValueError(
-                f"modality {name!r}, row {row}: NaN or infinity in an observed embedding; "
-                "clean it, or mark the row as missing in observed"
-            )
-        result.append(value)
+        result.append(only_observed(tensors[name].to(dtype), mask[:, m], name))
     return result, mask

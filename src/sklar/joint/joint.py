@@ -124,8 +124,8 @@ class Joint(nn.Module):
             for n in range(m):
                 if int(together[m, n]) < 2:
                     warnings.warn(
-                        f"{self.names[n]!r} and {name!r} are never observed together: their dependence can only be "
-                        "guessed through other modalities",
+                        f"{self.names[n]!r} and {name!r} are observed together in {int(together[m, n])} rows: their "
+                        "dependence can only be guessed through other modalities",
                         stacklevel=3,
                     )
 
@@ -153,7 +153,7 @@ class Joint(nn.Module):
         """
         values, mask = self._check(z, observed)
         aligned = self._align(values)
-        volume = torch.stack([alignment.log_abs_det() for alignment in self.alignments])  # type: ignore[operator]
+        volume = torch.stack([alignment.log_abs_det for alignment in self.alignments])  # type: ignore[misc]
         density = torch.where(mask, self.marginals.log_prob(aligned) + volume, 0.0).sum(-1)
         return density + self._coupling_log_prob(
             self._join(self.marginals.to_scores(aligned), mask), self._score_mask(mask)

@@ -24,12 +24,14 @@ class Alignment(nn.Module):
     shift: Tensor
     matrix: Tensor
     inverse: Tensor
+    log_abs_det: Tensor  # of the map's Jacobian, in nats, a scalar
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.register_buffer("shift", torch.zeros(dim))
         self.register_buffer("matrix", torch.eye(dim))
         self.register_buffer("inverse", torch.eye(dim))
+        self.register_buffer("log_abs_det", torch.zeros(()))
 
     def forward(self, z: Tensor) -> Tensor:
         """Aligned embedding: ``(..., d) -> (..., d)``."""
@@ -39,16 +41,13 @@ class Alignment(nn.Module):
         """Back to the original coordinates: ``(..., d) -> (..., d)``."""
         return e @ self.inverse.T + self.shift
 
-    def log_abs_det(self) -> Tensor:
-        """Log of the absolute determinant of the map, in nats, a scalar."""
-        return torch.linalg.slogdet(self.matrix).logabsdet
-
     @torch.no_grad()
     def assign(self, shift: Tensor, matrix: Tensor) -> None:
         """Take over a fitted map; ``matrix (d, d)`` must be invertible."""
         self.shift.copy_(shift)
         self.matrix.copy_(matrix)
         self.inverse.copy_(torch.linalg.inv(matrix.double()))
+        self.log_abs_det.copy_(torch.linalg.slogdet(matrix.double()).logabsdet)
 
 
 def whitening(covariance: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from sklar.copulas.patterns import random_subpattern
 from sklar.data import Batch
 from sklar.encoders import MLPEncoder, mlp
-from sklar.joint.checks import check_observed
+from sklar.joint.checks import check_observed, only_observed
 from sklar.models.outcome import make_outcome
 
 
@@ -106,6 +107,12 @@ class FusionModel(nn.Module):
         """Terms of the loss beside the prediction, already weighted, a value a row ``(B,)`` each. None by default."""
         return {}
 
+    def generate(
+        self, batch: Batch, num_samples: int = 16, generator: torch.Generator | None = None, noise: bool = False
+    ) -> dict[str, Tensor]:
+        """Draws of the missing inputs, ``{name: (S, B, features)}``, by a model whose ``generates`` is true."""
+        raise NotImplementedError(f"{type(self).__name__} does not generate inputs")
+
     # What all models share.
 
     def loss(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Tensor]:
@@ -173,10 +180,10 @@ class FusionModel(nn.Module):
 
     def summary(self, batch: Batch, num_samples: int | None = None) -> Tensor:
         """Uncalibrated predictive distribution, the head blended with the mean of the observed auxiliary heads."""
-        was_training = self.training
-        self.eval()
-        try:
-            batch = self.check(batch)
+        if num_samples is not None and num_samples < 1:
+            raise ValueError(f"num_samples must be at least 1, got {num_samples}")
+        batch = self.check(batch)
+        with evaluating(self):
             code = self.encode(batch)
             outputs = self.outputs(code, batch.observed, num_samples or self.prediction_draws, None)
             summary = self.outcome.summary(outputs)
@@ -185,9 +192,7 @@ class FusionModel(nn.Module):
                 shown = batch.observed.unsqueeze(-1)
                 mean = torch.where(shown, each, 0.0).sum(1) / shown.sum(1)
                 summary = self.outcome.blend(summary, mean)
-            return summary
-        finally:
-            self.train(was_training)
+        return summary
 
     def _unimodal(self, code: Code) -> list[tuple[nn.Module, Tensor]]:
         return [(head, mean) for head, (mean, _) in zip(self.auxiliary, code, strict=True)]
@@ -223,9 +228,16 @@ class FusionModel(nn.Module):
             x = batch.inputs[name]
             if tuple(x.shape) != (len(batch), width):
                 raise ValueError(f"modality {name!r}: expected shape ({len(batch)}, {width}), got {tuple(x.shape)}")
-            x = torch.where(observed[:, m, None], x, 0.0)
-            if not bool(torch.isfinite(x).all()):
-                row = int((~torch.isfinite(x)).any(-1).nonzero()[0])
-                raise ValueError(f"modality {name!r}, row {row}: NaN or infinity in an observed input")
-            inputs[name] = x
+            inputs[name] = only_observed(x, observed[:, m], name)
         return Batch(inputs, observed, batch.target)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode within the block, the mode that it had afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)

@@ -13,7 +13,7 @@ from sklar.copulas.patterns import random_subpattern
 from sklar.data import Batch
 from sklar.encoders import MLPDecoder, mlp
 from sklar.joint import Joint
-from sklar.models.base import NO_RECIPE, Code, FusionModel
+from sklar.models.base import NO_RECIPE, Code, FusionModel, evaluating
 from sklar.models.bound import evidence_bound
 from sklar.numerics import log_normal, quasi_normal
 
@@ -80,7 +80,7 @@ class VariationalCopula(FusionModel):
 
     # Embeddings.
 
-    def _posterior_draws(self, code: Code, draws: int, noise: Tensor) -> list[Tensor]:
+    def _posterior_draws(self, code: Code, noise: Tensor) -> list[Tensor]:
         """``z_m = mean + exp(log_scale) * noise`` for every modality: noise ``(S, B or 1, M, d) -> (S, B, d)`` each."""
         return [mean + torch.exp(log_scale) * noise[:, :, m] for m, (mean, log_scale) in enumerate(code)]
 
@@ -99,10 +99,10 @@ class VariationalCopula(FusionModel):
         if generator is not None:
             own = torch.randn(1, rows, count, self.dim, generator=generator, dtype=mean.dtype, device=mean.device)
             other = torch.randn(draws, rows, self.dim, count, generator=generator, dtype=mean.dtype, device=mean.device)
-            z = self._posterior_draws(code, 1, own)
+            z = self._posterior_draws(code, own)
             return self._complete(self._named([value[0] for value in z]), observed, other)
         points = quasi_normal(draws, (2, count, self.dim), dtype=mean.dtype).to(mean.device)
-        z = self._posterior_draws(code, draws, points[:, None, 0])
+        z = self._posterior_draws(code, points[:, None, 0])
         flat = self._named([value.flatten(0, 1) for value in z])
         other = points[:, 1].mT.repeat_interleave(rows, dim=0)[None]
         completed = self._complete(flat, observed.repeat(draws, 1), other)
@@ -136,7 +136,7 @@ class VariationalCopula(FusionModel):
         code = self.encode(batch)
         rows, count = batch.observed.shape
         noise = torch.randn(1, rows, count, self.dim, generator=generator).to(code[0][0])
-        z = self._named([value[0] for value in self._posterior_draws(code, 1, noise)])
+        z = self._named([value[0] for value in self._posterior_draws(code, noise)])
         log_q = [(log_normal(noise[0, :, m]) - log_scale).sum(-1) for m, (_, log_scale) in enumerate(code)]
         target = batch.target
 
@@ -165,7 +165,7 @@ class VariationalCopula(FusionModel):
         rows, count = observed.shape
         own = generator if generator is not None else torch.Generator(observed.device).manual_seed(0)
         noise = torch.randn(2, rows, count, self.dim, generator=own, dtype=code[0][0].dtype, device=observed.device)
-        z = self._named([value[0] for value in self._posterior_draws(code, 1, noise[:1])])
+        z = self._named([value[0] for value in self._posterior_draws(code, noise[:1])])
         subset = random_subpattern(observed, 0.5, own)
         drawn = self._complete(z, subset, noise[1:].mT)
         direct, cross, scale = [], [], []
@@ -199,17 +199,17 @@ class VariationalCopula(FusionModel):
             num_samples: number of draws ``S``.
             generator: source of the randomness; without one, a fixed quasi-random set shared by all rows.
         """
-        was_training = self.training
-        self.eval()
-        try:
-            batch = self.check(batch)
+        return self._impute(self.check(batch), num_samples, generator)
+
+    def _impute(self, batch: Batch, num_samples: int, generator: torch.Generator | None) -> dict[str, Tensor]:
+        if num_samples < 1:
+            raise ValueError(f"num_samples must be at least 1, got {num_samples}")
+        with evaluating(self):
             code = self.encode(batch)
-            if generator is None:
-                return self._draws(code, batch.observed, num_samples, None)
-            each = [self._draws(code, batch.observed, 1, generator) for _ in range(num_samples)]
-            return {name: torch.cat([draw[name] for draw in each]) for name in self.names}
-        finally:
-            self.train(was_training)
+        if generator is None:
+            return self._draws(code, batch.observed, num_samples, None)
+        each = [self._draws(code, batch.observed, 1, generator) for _ in range(num_samples)]
+        return {name: torch.cat([draw[name] for draw in each]) for name in self.names}
 
     @torch.no_grad()
     def generate(
@@ -226,16 +226,16 @@ class VariationalCopula(FusionModel):
         Returns:
             Observed inputs are repeated as they are.
         """
-        draws = self.impute(batch, num_samples, generator)
+        if noise and generator is None:
+            raise ValueError("the decoder's noise needs a generator")
         batch = self.check(batch)
-        was_training = self.training
-        self.eval()
+        draws = self._impute(batch, num_samples, generator)
         result = {}
-        for m, (name, decoder) in enumerate(self._decoders()):
-            new = decoder(draws[name])
-            if noise:
-                extra = torch.randn(new.shape, generator=generator, dtype=new.dtype, device=new.device)
-                new = new + torch.exp(decoder.log_scale) * extra
-            result[name] = torch.where(batch.observed[:, m, None], batch.inputs[name], new)
-        self.train(was_training)
+        with evaluating(self):
+            for m, (name, decoder) in enumerate(self._decoders()):
+                new = decoder(draws[name])
+                if noise:
+                    extra = torch.randn(new.shape, generator=generator, dtype=new.dtype, device=new.device)
+                    new = new + torch.exp(decoder.log_scale) * extra
+                result[name] = torch.where(batch.observed[:, m, None], batch.inputs[name], new)
         return result
