@@ -6,17 +6,18 @@ import sys
 from pathlib import Path
 
 
-def demo(seeds: int = 5, out: Path = Path("runs/demo"), steps: int = 300) -> None:
+def demo(seeds: int = 5, out: Path = Path("runs/demo"), steps: int = 300, processes: int | None = None) -> None:
     """Handwritten digits in three views, under every missing pattern: two tables and an HTML report.
 
     Args:
         seeds: number of seeds; each has its own split, missing values and starts.
         out: folder of report.html and results.json.
         steps: most training steps of each model.
+        processes: seeds run side by side; by default one a core.
     """
     from sklar.benchmark.demo import Demo, run_demo
 
-    run_demo(Demo(seeds, out, steps))
+    run_demo(Demo(seeds, out, steps, processes))
 
 
 def main() -> None:

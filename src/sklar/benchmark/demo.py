@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,13 @@ class Demo:
         seeds: number of seeds; each has its own split, missing values and starts.
         out: folder of the results.
         steps: most training steps of each model.
-        processes: seeds run side by side; default one a core.
+        processes: seeds run side by side; None means one a core.
     """
 
     seeds: int = 5
     out: Path = Path("runs/demo")
     steps: int = 300
-    processes: int = field(default_factory=lambda: os.cpu_count() or 1)
+    processes: int | None = None
 
 
 def run_demo(demo: Demo) -> list[Record]:
@@ -56,8 +56,8 @@ def run_demo(demo: Demo) -> list[Record]:
     folder = demo.out / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
     todo = [seed for seed in range(demo.seeds) if not _seed_file(folder, seed, demo.steps).is_file()]
-    print(f"{demo.seeds} seeds, two settings, every pattern; done already: {demo.seeds - len(todo)}")
-    workers = max(1, min(demo.processes, len(todo)))
+    print(f"{demo.seeds} seeds, two settings, every pattern; {demo.seeds - len(todo)} done already")
+    workers = max(1, min(demo.processes or os.cpu_count() or 1, len(todo)))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         jobs = {pool.submit(run_seed, seed, demo.steps, str(demo.out), folder): seed for seed in todo}
         for number, job in enumerate(as_completed(jobs), demo.seeds - len(todo) + 1):
