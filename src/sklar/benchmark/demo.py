@@ -15,7 +15,7 @@ import torch
 
 from sklar.benchmark.frozen import evaluate_frozen, frozen_arms
 from sklar.benchmark.version import code_version
-from sklar.data import completely_at_random
+from sklar.data import Batch, completely_at_random
 from sklar.data.digits import Digits, load_digits
 from sklar.evaluation import Record, evaluate, reliability
 from sklar.models import NO_RECIPE, Concat, FusionModel, VariationalCopula, make_model
@@ -85,22 +85,27 @@ def run_seed(seed: int, steps: int, out: str, folder: Path) -> None:
 
 def _frozen(digits: Digits, seed: int, steps: int) -> list[Record]:
     torch.manual_seed(seed)
-    model = Concat(inputs=_widths(digits), classes=10, recipe=NO_RECIPE)
+    model = Concat(inputs=widths(digits), classes=10, recipe=NO_RECIPE)
     train(model, digits.train, digits.validation, Schedule(steps=steps), seed, progress=False)
     arms = frozen_arms(model, digits.train, digits.validation, seed)
     return evaluate_frozen(model, arms, digits.validation, digits.test)
 
 
-def _end_to_end(digits: Digits, seed: int, steps: int, out: Path) -> tuple[list[Record], dict[str, Any]]:
+def incomplete(digits: Digits, seed: int) -> tuple[Batch, Batch]:
+    """Training and validation rows with half of all modality values removed at random."""
     generator = torch.Generator().manual_seed(seed)
     count = len(digits.train.inputs)
     masks = [completely_at_random(len(x), count, MISSING_RATE, generator) for x in (digits.train, digits.validation)]
-    rows, validation = digits.train.see(masks[0]), digits.validation.see(masks[1])
+    return digits.train.see(masks[0]), digits.validation.see(masks[1])
+
+
+def _end_to_end(digits: Digits, seed: int, steps: int, out: Path) -> tuple[list[Record], dict[str, Any]]:
+    rows, validation = incomplete(digits, seed)
     records: list[Record] = []
     pictures: dict[str, Any] = {"reliability": {}, "completions": {}}
     for name in END_TO_END:
         torch.manual_seed(seed)
-        model = make_model(name, inputs=_widths(digits), classes=10)
+        model = make_model(name, inputs=widths(digits), classes=10)
         place = (name, out / "models" / f"{name}-{seed}")
         train(model, rows, validation, Schedule(steps=steps), seed, progress=False, checkpoint=place)
         records += [{"model": name, **record} for record in evaluate(model, digits.test, seed)]
@@ -130,7 +135,8 @@ def _look(model: FusionModel, name: str, digits: Digits, pictures: dict[str, Any
         pictures["correlation"] = model.joint.copula.correlation().detach().tolist()  # type: ignore[operator]
 
 
-def _widths(digits: Digits) -> dict[str, int]:
+def widths(digits: Digits) -> dict[str, int]:
+    """Number of features of each view."""
     return {name: x.shape[1] for name, x in digits.train.inputs.items()}
 
 
