@@ -1,0 +1,121 @@
+"""What a family of pair copulas is: elementwise functions of two normal scores and of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from sklar.copulas.pair.inverse import solve_quantile
+from sklar.numerics import find_root, log_ndtr, log_ndtri, tanh_sinh
+
+Parameters = tuple[Tensor, ...]
+
+
+class Family:
+    """A family: no state, only formulas. Scores ``a``, ``b`` and parameters broadcast against each other.
+
+    A family is one file with one subclass and one line in the registry. It gives ``log_prob``, ``conditional`` and
+    ``log_cdf``; the rest follows, more cheaply where a closed form is given instead.
+
+    Attributes:
+        name: as in pyvinecopulib.
+        parameters: name, lower and upper bound of each parameter, pyvinecopulib's names and bounds.
+        start: the parameters that a fit begins with.
+        rotatable: whether rotations make new copulas.
+    """
+
+    name: ClassVar[str]
+    parameters: ClassVar[tuple[tuple[str, float, float], ...]] = ()
+    start: ClassVar[tuple[float, ...]] = ()
+    rotatable: ClassVar[bool] = True
+
+    def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
+        """Log copula density at ``(Phi(a), Phi(b))``, in nats."""
+        raise NotImplementedError
+
+    def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
+        """Score of ``P(A <= a | B = b)``."""
+        raise NotImplementedError
+
+    def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
+        """``C(Phi(a), Phi(b))``, a probability."""
+        raise NotImplementedError
+
+    def swapped(self, p: Parameters) -> Parameters:
+        """Parameters of the copula of ``(B, A)``: the same for an exchangeable family."""
+        return p
+
+    def tau(self, p: Parameters) -> Tensor:
+        """Kendall's tau."""
+        raise NotImplementedError
+
+    def tail_dependence(self, p: Parameters) -> tuple[Tensor, Tensor]:
+        """Lower and upper tail-dependence coefficients."""
+        raise NotImplementedError
+
+    def quantile(self, q: Tensor, b: Tensor, p: Parameters) -> Tensor:
+        """The ``a`` with ``conditional(a, b, p) = q``; solved numerically unless a family has a closed form."""
+        fixed = tuple(value.detach() for value in p)
+        return solve_quantile(
+            q,
+            b,
+            conditional=lambda a, with_gradient: self.conditional(a, b, p if with_gradient else fixed),
+            log_prob=lambda a: self.log_prob(a, b, fixed),
+        )
+
+    def from_tau(self, tau: Tensor) -> Parameters:
+        """Parameters with this Kendall's tau, the second and third as in ``start``; tau in the family's range.
+
+        Without gradients; the nearest that the bounds allow where tau is out of range.
+        """
+        with torch.no_grad():
+            tau = tau.double()
+            rest = tuple(torch.full_like(tau, value) for value in self.start[1:])
+            _, low, high = self.parameters[0]
+            lower, upper = torch.full_like(tau, low + 1e-6), torch.full_like(tau, high - 1e-6)
+
+            def residual(value: Tensor) -> tuple[Tensor, Tensor]:
+                step = 1e-4 * (value - low).clamp(min=1e-6)
+                here, there = self.tau((value, *rest)), self.tau((value + step, *rest))
+                return here - tau, ((there - here) / step).clamp(min=1e-12)
+
+            return find_root(residual, lower, upper, 0.5 * (lower + upper), torch.full_like(tau, 1e-10)), *rest
+
+
+def logs(w: Tensor) -> tuple[Tensor, Tensor]:
+    """``log u`` and ``log (1 - u)`` of a score."""
+    return log_ndtr(w), log_ndtr(-w)
+
+
+def score_of(log_h: Tensor, log_rest: Tensor | None = None) -> Tensor:
+    """Score of a probability from its log, from the log of the smaller of the two tails.
+
+    Args:
+        log_h: log probability, with relative accuracy near zero unless ``log_rest`` is given.
+        log_rest: log of its complement.
+    """
+    tiny = torch.finfo(log_h.dtype).tiny
+    left = log_h < -0.6931471805599453
+    if log_rest is None:
+        near = torch.where(left, -1.0, log_h).clamp(max=-tiny)
+        log_rest = torch.log(-torch.expm1(near))
+    return torch.where(left, log_ndtri(torch.where(left, log_h, -1.0)), -log_ndtri(torch.where(left, -1.0, log_rest)))
+
+
+def safe_log(x: Tensor) -> Tensor:
+    """``log x`` for ``x >= 0`` kept finite at zero, with a gradient of zero there."""
+    return torch.log(x.clamp(min=1e-30))
+
+
+def generator_ratio_integral(ratio: Callable[[Tensor, Tensor], Tensor], shape: Tensor) -> Tensor:
+    """Kendall's tau of an Archimedean copula, ``1 + 4 int_0^1 phi(t) / phi'(t) dt``.
+
+    Args:
+        ratio: ``phi / phi'`` from nodes ``t`` and ``1 - t``, which take the last axis.
+        shape: a parameter, whose shape the result has.
+    """
+    t, rest, weights = (value.to(shape) for value in tanh_sinh())
+    return 1 + 4 * (ratio(t, rest) * weights).sum(-1)

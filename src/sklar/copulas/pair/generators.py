@@ -1,0 +1,58 @@
+"""What the Archimedean families share: generators in logs, free of cancellation in either tail.
+
+Every one of them is ``C(u, v) = D^-1(K(D(u), D(v)))`` with ``K`` the Gumbel, Clayton or independence copula and ``D`` a
+distortion (the identity for Gumbel itself). With ``X = -log D(u)``, ``Y = -log D(v)`` and ``Z = -log K`` all formulas
+need the logs of these, and differences such as ``Z - Y``, which are formed directly.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sklar.numerics import log1mexp, log_ndtr, log_phi, log_softplus, softplus
+
+
+def log_minus_log(w: Tensor) -> Tensor:
+    """``log(-log u)`` of a score."""
+    return log_ndtr(-w) - log_phi(-log_ndtr(w))
+
+
+def joe_distortion(w: Tensor, theta: Tensor) -> Tensor:
+    """``log X``, ``X = -log(1 - (1 - u)^theta)``, of a score."""
+    t = (-theta * log_ndtr(-w)).clamp(min=torch.finfo(w.dtype).tiny)
+    return -t - log_phi(-log1mexp(t))
+
+
+def clayton_distortion(w: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+    """``log X`` and ``log(1 + X)``, ``X = u^-theta - 1``, of a score."""
+    t = -theta * log_ndtr(w)
+    return t + torch.log(theta) + log_minus_log(w) + log_phi(t), t
+
+
+def gumbel_sum(x: Tensor, y: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """``log Z``, ``Z^delta = X^delta + Y^delta``, from ``log X``, ``log Y``: larger, smaller, and ``log Z - larger``."""
+    larger, smaller = torch.maximum(x, y), torch.minimum(x, y)
+    return larger, smaller, softplus(delta * (smaller - larger)) / delta
+
+
+def joe_jacobian(larger: Tensor, smaller: Tensor, e: Tensor, z: Tensor, theta: Tensor) -> Tensor:
+    """``log [D'(u) D'(v) / D'(C)] - log Z`` of Joe's distortion, from ``log X``, ``log Y`` and ``log Z``.
+
+    With ``1 - e^-X = (1 - u)^theta`` it is ``log theta + kappa (log(1 - e^-X) + log(1 - e^-Y) - log(1 - e^-Z)) - log Z``,
+    ``kappa = (theta - 1) / theta``; the large terms are taken as differences.
+    """
+    bends = log_phi(torch.exp(smaller)) + log_phi(torch.exp(larger)) - log_phi(torch.exp(z))
+    return torch.log(theta) - (larger - smaller) - smaller / theta + (theta - 1) / theta * (bends - e) - e
+
+
+def gumbel_step(x: Tensor, y: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    """``d = log Z - log Y`` and ``log(e^d - 1)``, both with relative accuracy where X is far smaller than Y."""
+    t = delta * (x - y)
+    d = softplus(t) / delta
+    return d, log_softplus(t) - torch.log(delta) + d + log_phi(d)
+
+
+def log_bernoulli(x: Tensor) -> Tensor:
+    """``log(x / (e^x - 1))`` for ``x >= 0``."""
+    return -x - log_phi(x)

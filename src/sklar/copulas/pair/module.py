@@ -1,0 +1,286 @@
+"""A pair copula with parameters, or a batch of them, as a module."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklar.copulas.pair.family import Family, Parameters
+from sklar.copulas.pair.registry import FAMILIES
+from sklar.copulas.pair.uniform import Uniform
+
+ROTATIONS = (0, 90, 180, 270)
+# The family's first and second argument, as (index of the score, sign), by rotation; pyvinecopulib's convention.
+_ARGUMENTS = {
+    0: ((0, 1), (1, 1)),
+    90: ((1, 1), (0, -1)),
+    180: ((0, -1), (1, -1)),
+    270: ((1, -1), (0, 1)),
+}
+RAW_LIMIT = 36.0  # beyond it a sigmoid is 0 or 1 in float64
+
+
+class PairScores(nn.Module):
+    """What every pair copula answers on normal scores; arguments broadcast against each other and the batch shape.
+
+    In each method ``w1``, ``w2`` are scores, ``(..., *batch_shape)``, and so is the result.
+    """
+
+    def log_prob(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """Log copula density ``log c(Phi(w1), Phi(w2))``, in nats."""
+        raise NotImplementedError
+
+    def hfunc1(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """Score of ``P(U2 <= u2 | U1 = u1)``."""
+        raise NotImplementedError
+
+    def hfunc2(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """Score of ``P(U1 <= u1 | U2 = u2)``."""
+        raise NotImplementedError
+
+    def hinv1(self, w1: Tensor, q: Tensor) -> Tensor:
+        """The ``w2`` with ``hfunc1(w1, w2) = q``."""
+        raise NotImplementedError
+
+    def hinv2(self, q: Tensor, w2: Tensor) -> Tensor:
+        """The ``w1`` with ``hfunc2(w1, w2) = q``."""
+        raise NotImplementedError
+
+    def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """``P(U1 <= Phi(w1), U2 <= Phi(w2))``, a probability."""
+        raise NotImplementedError
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """Shape of the batch of pairs."""
+        raise NotImplementedError
+
+    @property
+    def anchor(self) -> Tensor:
+        """A tensor of the module's type and device."""
+        return next(self.parameters())
+
+    def rsample(self, num_samples: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Draws of both scores, ``(S, *batch_shape)`` each, reparameterised: gradients reach the parameters."""
+        noise = torch.randn(
+            2, num_samples, *self.batch_shape, generator=generator, dtype=self.anchor.dtype, device=self.anchor.device
+        )
+        return noise[0], self.hinv1(noise[0], noise[1])
+
+    @property
+    def uniform(self) -> Uniform:
+        """The same copula on ``(0, 1)^2``, with pyvinecopulib's method names."""
+        return Uniform(self)
+
+
+class PairCopula(PairScores):
+    """One family with its parameters. Made by `pair_copula`.
+
+    Trainable are unconstrained numbers, the logits of the parameters' places between their bounds, kept in float64;
+    all is computed in the scores' type.
+
+    Args:
+        family: a name in `FAMILIES`.
+        parameters: ``k`` numbers or tensors that broadcast to the batch shape; None for the family's start.
+        rotation: 0, 90, 180 or 270 degrees, as in pyvinecopulib.
+        batch_shape: of a batch of pairs; by default that of the parameters.
+
+    Raises:
+        KeyError: an unknown family. ValueError: parameters out of bounds or of the wrong number, a rotation that makes
+            no sense.
+    """
+
+    def __init__(
+        self,
+        family: str,
+        parameters: Sequence[float | Tensor] | None = None,
+        rotation: int = 0,
+        batch_shape: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        if family not in FAMILIES:
+            raise KeyError(f"unknown family {family!r}; choose one of {list(FAMILIES)}")
+        self.family: Family = FAMILIES[family]
+        if rotation not in ROTATIONS:
+            raise ValueError(f"rotation must be one of {list(ROTATIONS)}, got {rotation}")
+        if rotation and not self.family.rotatable:
+            raise ValueError(f"{family} covers negative dependence itself: rotation must be 0, got {rotation}")
+        self.rotation = rotation
+        given = self.family.start if parameters is None else tuple(parameters)
+        bounds = self.family.parameters
+        if len(given) != len(bounds):
+            raise ValueError(f"{family} has parameters {[name for name, _, _ in bounds]}, got {len(given)} of them")
+        tensors = [torch.as_tensor(value, dtype=torch.float64) for value in given]
+        shape = torch.broadcast_shapes(*(value.shape for value in tensors), tuple(batch_shape or ()))
+        self._batch_shape = shape
+        raw = torch.empty(*shape, len(bounds), dtype=torch.float64)
+        for k, ((name, low, high), value) in enumerate(zip(bounds, tensors, strict=True)):
+            if not bool(((value >= low) & (value <= high)).all()):
+                raise ValueError(f"{family}: {name} must be between {low:g} and {high:g}, got {value.tolist()}")
+            raw[..., k] = _unconstrained(value, low, high)
+        self.raw = nn.Parameter(raw)
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """Shape of the batch of pairs."""
+        return self._batch_shape
+
+    def values(self, dtype: torch.dtype | None = None) -> Parameters:
+        """The family's parameters, ``(*batch_shape)`` each, differentiable in `raw`."""
+        raw = self.raw if dtype is None else self.raw.to(dtype)
+        return tuple(_constrained(raw[..., k], low, high) for k, (_, low, high) in enumerate(self.family.parameters))
+
+    def _turned(self, w1: Tensor, w2: Tensor) -> tuple[Tensor, Tensor]:
+        (i, s), (j, t) = _ARGUMENTS[self.rotation]
+        w = (w1, w2)
+        return _signed(w[i], s), _signed(w[j], t)
+
+    def log_prob(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """See `PairScores.log_prob`."""
+        a, b = self._turned(w1, w2)
+        return self.family.log_prob(a, b, self.values(a.dtype))
+
+    def _conditional(self, target: int, w: Tensor, given: Tensor, inverse: bool) -> Tensor:
+        (i, s), (_, t) = _ARGUMENTS[self.rotation]
+        first = target == i  # is the target the family's first argument?
+        sign, other = (s, t) if first else (t, s)
+        p = self.values(w.dtype)
+        p = p if first else self.family.swapped(p)
+        function = self.family.quantile if inverse else self.family.conditional
+        return _signed(function(_signed(w, sign), _signed(given, other), p), sign)
+
+    def hfunc1(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """See `PairScores.hfunc1`."""
+        return self._conditional(1, w2, w1, inverse=False)
+
+    def hfunc2(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """See `PairScores.hfunc2`."""
+        return self._conditional(0, w1, w2, inverse=False)
+
+    def hinv1(self, w1: Tensor, q: Tensor) -> Tensor:
+        """See `PairScores.hinv1`."""
+        return self._conditional(1, q, w1, inverse=True)
+
+    def hinv2(self, q: Tensor, w2: Tensor) -> Tensor:
+        """See `PairScores.hinv2`."""
+        return self._conditional(0, q, w2, inverse=True)
+
+    def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """See `PairScores.cdf`."""
+        a, b = self._turned(w1, w2)
+        value = self.family.cdf(a, b, self.values(a.dtype))
+        u1, u2 = torch.special.ndtr(w1), torch.special.ndtr(w2)
+        if self.rotation == 180:
+            return u1 + u2 - 1 + value
+        return {0: value, 90: u2 - value, 270: u1 - value}[self.rotation]
+
+    def tau(self) -> Tensor:
+        """Kendall's tau, ``(*batch_shape)``, differentiable."""
+        tau = self.family.tau(self.values())
+        return -tau if self.rotation in (90, 270) else tau
+
+    def tail_dependence(self) -> tuple[Tensor, Tensor]:
+        """Lower and upper tail-dependence coefficients, ``(*batch_shape)`` each; zero for rotations by 90 and 270."""
+        lower, upper = self.family.tail_dependence(self.values())
+        if self.rotation in (90, 270):
+            return torch.zeros_like(lower), torch.zeros_like(upper)
+        return (upper, lower) if self.rotation == 180 else (lower, upper)
+
+    @torch.no_grad()
+    def set_tau(self, tau: Tensor | float) -> PairCopula:
+        """Move to this Kendall's tau, in place, further parameters at the family's start; nearest where out of range.
+
+        Args:
+            tau: ``(*batch_shape)`` or a number, of the sign that family and rotation allow.
+        """
+        wanted = torch.as_tensor(tau, dtype=torch.float64).expand(self.batch_shape)
+        values = self.family.from_tau(-wanted if self.rotation in (90, 270) else wanted)
+        for k, ((_, low, high), value) in enumerate(zip(self.family.parameters, values, strict=True)):
+            self.raw[..., k] = _unconstrained(value.clamp(low, high), low, high)
+        return self
+
+    def to_json(self) -> str:
+        """Family, rotation and unconstrained parameters as JSON, from which `pair_from_json` makes the same copula."""
+        return json.dumps(self.description())
+
+    def description(self) -> dict[str, Any]:
+        """The content of `to_json`."""
+        return {"family": self.family.name, "rotation": self.rotation, "raw": self.raw.detach().double().tolist()}
+
+    def extra_repr(self) -> str:
+        """Family, rotation, parameters and Kendall's tau; of a batch, its shape."""
+        turned = f", rotation={self.rotation}" if self.rotation else ""
+        if self.batch_shape:
+            return f"{self.family.name}{turned}, batch_shape={tuple(self.batch_shape)}"
+        names = [name for name, _, _ in self.family.parameters]
+        shown = [f"{name}={value.item():.4g}" for name, value in zip(names, self.values(), strict=True)]
+        return ", ".join([self.family.name + turned, *shown, f"tau={self.tau().item():.3f}"])
+
+
+def _signed(w: Tensor, sign: int) -> Tensor:
+    return w if sign > 0 else -w
+
+
+def _constrained(raw: Tensor, low: float, high: float) -> Tensor:
+    # From the nearer bound, so that a parameter close to either keeps its digits.
+    below, above = low + (high - low) * torch.sigmoid(raw), high - (high - low) * torch.sigmoid(-raw)
+    return torch.where(raw < 0, below, above)
+
+
+def _unconstrained(value: Tensor, low: float, high: float) -> Tensor:
+    return (torch.log(value - low) - torch.log(high - value)).clamp(-RAW_LIMIT, RAW_LIMIT)
+
+
+def pair_copula(
+    family: str, parameters: Sequence[float | Tensor] | None = None, rotation: int = 0, batch_shape: Sequence[int] = ()
+) -> PairCopula:
+    """A pair copula by name, with pyvinecopulib's names, parameters and rotations.
+
+    Args:
+        family: indep, gaussian, student, clayton, gumbel, frank, joe, bb1, bb6, bb7, bb8 or tawn.
+        parameters: as many as the family has; tensors make a batch of pairs. None: the family's start.
+        rotation: 0, 90, 180 or 270 degrees.
+        batch_shape: of a batch of pairs.
+
+    Raises:
+        KeyError, ValueError: see `PairCopula`.
+
+    Example:
+        >>> import torch, sklar
+        >>> copula = sklar.copulas.pair_copula("clayton", parameters=[2.0])
+        >>> copula
+        PairCopula(clayton, theta=2, tau=0.500)
+        >>> bool(copula.uniform.cdf([[0.5, 0.5]]) - 7**-0.5 < 1e-12)
+        True
+    """
+    return PairCopula(family, parameters, rotation, batch_shape)
+
+
+def pair_from_json(text: str) -> PairCopula:
+    """The copula that `PairCopula.to_json` described, exactly.
+
+    Raises:
+        ValueError: not such a description.
+    """
+    try:
+        return pair_from_description(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not a pair copula's JSON: {error}") from error
+
+
+def pair_from_description(content: dict[str, Any]) -> PairCopula:
+    """See `pair_from_json`."""
+    try:
+        raw = torch.tensor(content["raw"], dtype=torch.float64)
+        copula = PairCopula(content["family"], rotation=content["rotation"], batch_shape=raw.shape[:-1])
+        if raw.shape != copula.raw.shape:
+            raise ValueError(f"{content['family']} needs {copula.raw.shape[-1]} numbers a pair, got {tuple(raw.shape)}")
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a pair copula's description: {error}") from error
+    with torch.no_grad():
+        copula.raw.copy_(raw)
+    return copula
