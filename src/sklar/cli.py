@@ -28,7 +28,7 @@ def main() -> None:
         sys.exit("the command line needs more than torch: pip install 'sklar[train]'")
     try:
         auto_cli({"demo": demo}, as_positional=False, description="Multimodal learning when modalities are missing.")
-    except (ValueError, KeyError, FileNotFoundError) as error:
+    except (ValueError, KeyError, OSError) as error:
         sys.exit(f"sklar: {error}")
 
 

@@ -84,3 +84,18 @@ def test_a_matrix_that_is_no_correlation():
         GaussianCopula(3).set_correlation(torch.full((3, 3), -0.9) + 1.9 * torch.eye(3))
     with pytest.raises(ValueError, match=r"blocks \(2, 2\) must sum"):
         GaussianCopula(3, (), (2, 2))
+
+
+@pytest.mark.parametrize("batch", [(), (2,)])
+@pytest.mark.parametrize("shared", [(0,), (1,), (0, 1), (-1,), (0, -1), (1, -1)])
+def test_a_mask_may_have_any_axis_of_length_one(batch, shared):
+    generator = torch.Generator().manual_seed(0)
+    copula = GaussianCopula(3, batch, correlation=0.5)
+    shape = [5, 4, *batch, 3]
+    scores = torch.randn(shape, generator=generator)
+    kept = [1 if axis in {a % len(shape) for a in shared} else length for axis, length in enumerate(shape)]
+    mask = torch.rand(kept, generator=generator) < 0.5
+    full = mask.expand(shape)
+    assert torch.equal(copula.log_prob(scores, mask), copula.log_prob(scores, full))
+    noise = torch.randn(shape, generator=generator)
+    assert torch.allclose(copula.impute(scores, mask, noise=noise), copula.impute(scores, full, noise=noise), atol=1e-6)

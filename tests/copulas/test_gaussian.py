@@ -154,3 +154,22 @@ def test_random_subpatterns_stay_within_and_are_never_empty():
     assert bool(kept.any(-1).all())
     lone = random_subpattern(torch.ones(4000, 4, dtype=torch.bool), 0.999, torch.Generator().manual_seed(0))
     assert (lone.double().mean(0) - 0.25).abs().max() < 0.03
+
+
+def test_fit_does_not_invent_dependence_from_few_incomplete_rows():
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(60, 30, generator=generator)
+    observed = (torch.rand(60, 3, generator=generator) < 0.5).repeat_interleave(10, dim=1)
+    copula = GaussianCopula(30, blocks=(10, 10, 10)).fit(scores, observed)
+    unseen = torch.randn(2000, 30, generator=generator)
+    # Independent scores have a log copula density of zero: whatever is fitted can only lose.
+    assert copula.log_prob(unseen).mean() > -0.2
+
+
+@pytest.mark.parametrize("rows", [2, 20])
+def test_fit_survives_few_strongly_dependent_incomplete_rows(rows):
+    generator = torch.Generator().manual_seed(1)
+    scores = torch.randn(rows, 2, generator=generator) @ torch.randn(2, 48, generator=generator)
+    observed = (torch.rand(rows, 3, generator=generator) < 0.6).repeat_interleave(16, dim=1)
+    copula = GaussianCopula(48, blocks=(16, 16, 16)).fit(scores, observed)
+    assert torch.linalg.eigvalsh(copula.correlation()).min() > 0

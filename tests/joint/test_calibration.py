@@ -55,3 +55,15 @@ def test_the_seed_decides_the_draws():
     first, same, other = (marginalize(lambda z: z["b"][:, 0], joint, 8, seed)(z, observed) for seed in (0, 0, 1))
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
+
+
+def test_hard_predictions_are_calibrated_alike_in_both_types():
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randint(0, 2, (4000,), generator=generator)
+    said = torch.where(torch.rand(4000, generator=generator) < 0.9, truth, 1 - truth)
+    observed = torch.ones(4000, 2, dtype=torch.bool)
+    for dtype in (torch.float32, torch.float64):
+        probabilities = torch.nn.functional.one_hot(said, 2).to(dtype)
+        calibrated = Calibration().to(dtype).fit(probabilities, observed, truth)(probabilities, observed)
+        # The best constant answer to a classifier that is right nine times in ten.
+        assert calibrated.amax(-1).mean() == pytest.approx(0.9, abs=0.03)

@@ -32,7 +32,7 @@ def model(name, **settings):
 def test_learns_a_toy_task_under_every_pattern_and_survives_saving(name, tmp_path):
     learned = model(name)
     batch, held_out = toy(300), toy(100, seed=1)
-    train(learned, batch, held_out, Schedule(steps=200, patience=20), progress=False, checkpoint=(name, tmp_path))
+    train(learned, batch, held_out, Schedule(steps=200, patience=20), progress=False, checkpoint=tmp_path)
     again = load_model(tmp_path)
     for pattern in all_patterns(3):
         seen = held_out.see(pattern)
@@ -135,7 +135,7 @@ def test_errors(name, change, error, message):
 
 
 def test_damaged_checkpoints(tmp_path):
-    save_model(model("concat"), "concat", tmp_path)
+    save_model(model("concat"), tmp_path)
     weights, settings = tmp_path / "model.safetensors", tmp_path / "model.json"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
@@ -145,8 +145,18 @@ def test_damaged_checkpoints(tmp_path):
     settings.write_text(settings.read_text()[:30])
     with pytest.raises(ValueError, match=r"model\.json is damaged"):
         load_model(tmp_path)
-    save_model(model("published"), "concat", tmp_path)
-    with pytest.raises((ValueError, TypeError)):
+    for content in ("null", "[]", '{"inputs": {"a": 3}, "classes": 3, "dim": "four"}', '{"unknown": 1}'):
+        settings.write_text(f'{{"model": "concat", "settings": {content}}}')
+        with pytest.raises(ValueError, match=r"model\.json"):
+            load_model(tmp_path)
+    save_model(model("published"), tmp_path)
+    settings.write_text(settings.read_text().replace('"published"', '"variational_copula"').replace(": 16", ": 8"))
+    with pytest.raises(ValueError, match=r"does not belong to .*model\.json"):
+        load_model(tmp_path)
+    poisoned = model("concat")
+    torch.nn.init.constant_(next(poisoned.parameters()), float("nan"))
+    save_model(poisoned, tmp_path)
+    with pytest.raises(ValueError, match=r"model\.safetensors holds NaN"):
         load_model(tmp_path)
     weights.unlink()
     with pytest.raises(FileNotFoundError, match="missing"):

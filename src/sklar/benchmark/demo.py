@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shutil
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +50,16 @@ class Demo:
 def run_demo(demo: Demo) -> list[Record]:
     """Run all seeds, print both tables, write ``results.json`` and ``report.html``; returns the records.
 
-    A finished seed is kept in ``out/seeds`` until all are done: a demo that was stopped goes on where it was, unless
-    the code has changed meanwhile.
+    A finished seed is kept in ``out/unfinished-demo`` until all are done: a demo that was stopped goes on where it was,
+    unless the code has changed meanwhile.
     """
-    if demo.seeds < 1:
-        raise ValueError(f"the demo needs at least one seed, got {demo.seeds}")
-    folder = demo.out / "seeds"
+    for name in ("seeds", "steps"):
+        if getattr(demo, name) < 1:
+            raise ValueError(f"the demo needs at least one of {name}, got {getattr(demo, name)}")
+    folder = demo.out / "unfinished-demo"
     folder.mkdir(parents=True, exist_ok=True)
-    todo = [seed for seed in range(demo.seeds) if not _seed_file(folder, seed, demo.steps).is_file()]
+    files = [_seed_file(folder, seed, demo.steps) for seed in range(demo.seeds)]
+    todo = [seed for seed, file in enumerate(files) if not file.is_file()]
     print(f"{demo.seeds} seeds, two settings, every pattern; {demo.seeds - len(todo)} done already")
     workers = max(1, min(demo.processes or os.cpu_count() or 1, len(todo)))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -63,12 +67,15 @@ def run_demo(demo: Demo) -> list[Record]:
         for number, job in enumerate(as_completed(jobs), demo.seeds - len(todo) + 1):
             job.result()
             print(f"  seed {jobs[job]} done ({number} of {demo.seeds})", flush=True)
-    parts = [json.loads(_seed_file(folder, seed, demo.steps).read_text()) for seed in range(demo.seeds)]
+    parts = [json.loads(file.read_text()) for file in files]
     records: list[Record] = [record for part in parts for record in part["records"]]
     _write(demo.out / "results.json", records)
     print_tables(records)
     report = write_report(demo.out / "report.html", records, parts[0]["pictures"], asdict(demo))
-    shutil.rmtree(folder)
+    for file in files:
+        file.unlink()
+    with suppress(OSError):  # results of other settings or seeds may be waiting there
+        folder.rmdir()
     print(f"\nReport: {report}\nResults: {demo.out / 'results.json'}")
     return records
 
@@ -76,6 +83,7 @@ def run_demo(demo: Demo) -> list[Record]:
 def run_seed(seed: int, steps: int, out: str, folder: Path) -> None:
     """Both settings for one seed, written as one file."""
     torch.set_num_threads(1)
+    _end_with_parent()
     digits = load_digits(seed)
     records: list[Record] = [{"setting": "frozen", "seed": seed, **record} for record in _frozen(digits, seed, steps)]
     found, pictures = _end_to_end(digits, seed, steps, Path(out))
@@ -106,7 +114,7 @@ def _end_to_end(digits: Digits, seed: int, steps: int, out: Path) -> tuple[list[
     for name in END_TO_END:
         torch.manual_seed(seed)
         model = make_model(name, inputs=widths(digits), classes=10)
-        place = (name, out / "models" / f"{name}-{seed}")
+        place = out / "models" / f"{name}-{seed}"
         train(model, rows, validation, Schedule(steps=steps), seed, progress=False, checkpoint=place)
         records += [{"model": name, **record} for record in evaluate(model, digits.test, seed)]
         if seed == 0:
@@ -140,11 +148,23 @@ def widths(digits: Digits) -> dict[str, int]:
     return {name: x.shape[1] for name, x in digits.train.inputs.items()}
 
 
+def _end_with_parent() -> None:
+    """End this process when the one that started it is killed, so that a restart does not meet it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def watch(sentinel: int) -> None:
+            wait([sentinel])
+            os._exit(1)
+
+        threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
+
+
 def _seed_file(folder: Path, seed: int, steps: int) -> Path:
     return folder / f"seed-{seed}-steps-{steps}-{code_version()}.json"
 
 
 def _write(path: Path, content: Any) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}.part")
     part.write_text(json.dumps(content))
     os.replace(part, path)

@@ -87,13 +87,25 @@ class Copula(nn.Module):
         lead_less = observed.ndim < scores.ndim and not self.batch_shape
         if observed.ndim == scores.ndim or lead_less:
             if len(tail) == events and all(o in (1, e) for o, e in zip(tail, self.event_shape, strict=True)):
-                return observed
+                return self._spread_mask(observed, scores)
         elif observed.ndim == scores.ndim - len(self.batch_shape) and tail[-1:] == (self.dim,):
-            return observed.reshape(*observed.shape[:-1], *[1] * len(self.batch_shape), self.dim)
+            shared = observed.reshape(*observed.shape[:-1], *[1] * len(self.batch_shape), self.dim)
+            return self._spread_mask(shared, scores)
         raise ValueError(
             f"{type(self).__name__}: observed must end in {(self.dim,)} or {self.event_shape} after the leading axes "
             f"of the scores {tuple(scores.shape)}, got shape {tuple(observed.shape)}"
         )
+
+    def _spread_mask(self, mask: Tensor, scores: Tensor) -> Tensor:
+        """The mask with no leading axes if all rows share it, else with leading axes that are the scores' last ones."""
+        events = len(self.event_shape)
+        own, lead = mask.shape[:-events], scores.shape[:-events]
+        mask = mask.expand(*mask.shape[:-1], self.dim)
+        if all(length == 1 for length in own):
+            return mask.reshape(mask.shape[-events:])
+        if own == lead[len(lead) - len(own) :]:
+            return mask
+        return mask.expand(*lead, *mask.shape[-events:])
 
     @staticmethod
     def _noise(scores: Tensor, mask: Tensor, generator: torch.Generator | None, noise: Tensor | None) -> Tensor:

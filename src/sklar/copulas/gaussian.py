@@ -119,34 +119,46 @@ class GaussianCopula(Copula):
     def fit(self, scores: Tensor, observed: Tensor | None = None) -> GaussianCopula:
         """Correlation of the scores by EM over the missing entries, shrunk by `shrinkage_intensity`; returns itself.
 
-        With complete rows that is the normal-scores estimator; the marginals are taken as given (inference functions
-        for margins, Joe 2005). Blocks are made the identity by symmetric whitening.
+        With complete rows that is the shrunk normal-scores estimator; the marginals are taken as given (inference
+        functions for margins, Joe 2005). With missing entries the shrinkage acts as prior rows of independent scores
+        in every step, so many that a pair seen in an average number of rows is shrunk by the intensity. Blocks are made
+        the identity by symmetric whitening.
         """
         if scores.ndim != 1 + len(self.event_shape) or len(scores) < 2:
             raise ValueError(f"GaussianCopula: fitting needs (n, {self.event_shape}) scores, got {tuple(scores.shape)}")
         mask = self._mask(scores, observed)
         w = torch.where(mask, scores, torch.zeros_like(scores)).double()
         patterns = Patterns(mask, len(self.event_shape))
-        share = (patterns.counts / len(w)).to(w.dtype)
-        current = torch.eye(self.dim, dtype=w.dtype, device=w.device).expand(*self.batch_shape, -1, -1)
-        completed = w
+        share = (patterns.counts / patterns.counts.sum()).to(w.dtype)
+        eye = torch.eye(self.dim, dtype=w.dtype, device=w.device)
+        current = eye.expand(*self.batch_shape, -1, -1)
+        prior = self._prior_rows(w, mask)
         for _ in range(200):
             gain = self._gain(current, patterns.masks)
             completed = patterns.apply(gain, w)
             rest = current - gain @ current
             moment = torch.einsum("n...i,n...j->...ij", completed, completed) / len(w)
-            moment = moment + torch.einsum("p,p...->...", share, rest)
+            moment = moment + torch.einsum("p,p...->...", share, rest) + prior * eye
             scale = moment.diagonal(dim1=-2, dim2=-1).rsqrt()
             updated = moment * scale.unsqueeze(-1) * scale.unsqueeze(-2)
             change = float((updated - current).abs().max())
             current = updated
             if len(patterns.counts) == 1 or change < 1e-6:
                 break
-        standard = completed / completed.square().mean(0).sqrt().clamp(min=1e-12)
-        intensity = shrinkage_intensity(standard.movedim(0, -2))[..., None, None]
-        eye = torch.eye(self.dim, dtype=w.dtype, device=w.device)
-        self.set_correlation(self._whiten_blocks((1 - intensity) * current + intensity * eye))
+        self.set_correlation(self._whiten_blocks(current))
         return self
+
+    @staticmethod
+    def _prior_rows(w: Tensor, mask: Tensor) -> Tensor:
+        """How many prior rows of independent scores to add, as a share of the rows, ``(*batch, 1, 1)``."""
+        shown = mask.expand(w.shape)
+        count = shown.sum(0).clamp(min=1)
+        standard = w / (w.square().sum(0) / count).sqrt().clamp(min=1e-12)
+        shown = shown.movedim(0, -2)
+        intensity = shrinkage_intensity(standard.movedim(0, -2), shown).clamp(max=1 - 1e-6)
+        seen = shown.to(w.dtype)
+        together = (seen.mT @ seen / len(w)).mean((-2, -1))
+        return (together * intensity / (1 - intensity)).clamp(min=1e-9)[..., None, None]
 
     def _whiten_blocks(self, correlation: Tensor) -> Tensor:
         """The nearest matrix of the family: identity blocks by the symmetric inverse root of each."""

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isnan, nan
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds with its standard error (zero with one seed)."""
+    """A mean over seeds with its standard error (NaN with one seed)."""
 
     mean: float
     error: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.4f} +- {self.error:.4f}"
+        return f"{self.mean:.4f}" if isnan(self.error) else f"{self.mean:.4f} +- {self.error:.4f}"
 
 
 def estimate(values: Sequence[float]) -> Estimate:
     """Mean and standard error of one value a seed."""
-    error = stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    error = stdev(values) / len(values) ** 0.5 if len(values) > 1 else nan
     return Estimate(mean(values), error)
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 RIDGE = 0.02
+FLOOR = 1e-12  # a smaller probability says no more than this one, in either floating-point type
 
 
 class Calibration(nn.Module):
@@ -36,9 +37,8 @@ class Calibration(nn.Module):
 
     @staticmethod
     def _scale(probabilities: Tensor, observed: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        tiny = torch.finfo(probabilities.dtype).tiny
         power = torch.exp(a + b * torch.log(observed.sum(-1).to(probabilities.dtype)))
-        return torch.log(probabilities.clamp(min=tiny)) * power.unsqueeze(-1)
+        return torch.log(probabilities.clamp(min=FLOOR)) * power.unsqueeze(-1)
 
     def fit(self, probabilities: Tensor, observed: Tensor, target: Tensor) -> Calibration:
         """Fit ``a`` and ``b`` on held-out rows by log-loss with a small ridge, in place; returns itself.

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+LARGEST = 1e15  # its square is still a number in float32
+
 
 def check_observed(observed: Any, names: Sequence[str], rows: int, device: torch.device | None = None) -> Tensor:
     """The mask as a bool tensor ``(rows, M)``, every row with something observed.
@@ -24,6 +26,8 @@ def check_observed(observed: Any, names: Sequence[str], rows: int, device: torch
             f"observed must be (rows, modalities) = ({rows}, {len(names)}), columns in the order {list(names)}; "
             f"got shape {tuple(mask.shape)}"
         )
+    if rows == 0:
+        raise ValueError("no rows were given")
     empty = ~mask.any(-1)
     if bool(empty.any()):
         where = empty.nonzero().flatten().tolist()
@@ -35,14 +39,14 @@ def only_observed(value: Tensor, shown: Tensor, name: str) -> Tensor:
     """A modality's values with the rows that lack it set to zero: ``(B, d), (B,) -> (B, d)``.
 
     Raises:
-        ValueError: NaN or infinity in an observed row; modality and row are named.
+        ValueError: NaN, infinity or a number beyond `LARGEST` in an observed row; modality and row are named.
     """
     value = torch.where(shown[:, None], value, 0.0)
-    bad = ~torch.isfinite(value)
+    bad = ~(value.abs() <= LARGEST)
     if bool(bad.any()):
         raise ValueError(
-            f"modality {name!r}, row {int(bad.any(-1).nonzero()[0])}: NaN or infinity in an observed value; "
-            "clean it, or mark the row as missing in observed"
+            f"modality {name!r}, row {int(bad.any(-1).nonzero()[0])}: NaN or infinity in an observed value, or one "
+            f"beyond {LARGEST:g}; clean or rescale it, or mark the row as missing in observed"
         )
     return value
 
@@ -75,10 +79,8 @@ def check_embeddings(
     for name, value in tensors.items():
         if tuple(value.shape) != (rows, widths[name]):
             raise ValueError(f"modality {name!r}: expected shape ({rows}, {widths[name]}), got {tuple(value.shape)}")
-    if observed is None:
-        mask = torch.ones(rows, len(names), dtype=torch.bool, device=device)
-    else:
-        mask = check_observed(observed, names, rows, device)
+    everything = torch.ones(rows, len(names), dtype=torch.bool, device=device)
+    mask = check_observed(everything if observed is None else observed, names, rows, device)
     result = []
     for m, (name, width) in enumerate(widths.items()):
         if name not in tensors:

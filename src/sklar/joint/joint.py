@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sklar.copulas import COPULAS
 from sklar.joint.checks import check_embeddings
 from sklar.marginals import MARGINALS
-from sklar.marginals.alignment import Alignment, canonical_alignment, shrunk_covariance, whitening
+from sklar.marginals.alignment import Alignment, canonical_alignment, whitening
 from sklar.marginals.em import coordinate_scale
 from sklar.marginals.together import Marginals
 from sklar.numerics import quasi_normal
@@ -87,7 +87,8 @@ class Joint(nn.Module):
         """A joint fitted to given embeddings by maximum likelihood: marginals first, then the copula of their scores.
 
         Rows may lack modalities. A paired coupling is aligned first, by regularised generalised canonical
-        correlations. The result is frozen (no parameter asks for gradients) and has the dtype of the first embedding.
+        correlations. The result is frozen (no parameter asks for gradients) and has the dtype of the first embedding,
+        float32 at least.
 
         Args:
             z: embeddings ``{name: (n, d_m)}``, numpy or torch.
@@ -109,7 +110,7 @@ class Joint(nn.Module):
         widths = {name: value.shape[1] for name, value in tensors.items()}
         joint = cls(widths, marginal, copula, coupling, components)
         first = next(iter(tensors.values()))
-        dtype = first.dtype if first.dtype.is_floating_point else torch.float32
+        dtype = torch.promote_types(first.dtype, torch.float32)
         joint.double().to(first.device)
         values, mask = check_embeddings(tensors, observed, widths, torch.float64, first.device)
         joint._check_counts(mask)
@@ -135,7 +136,7 @@ class Joint(nn.Module):
         elif self.marginals.coordinatewise:
             maps = [(v[o].mean(0), torch.diag(1 / coordinate_scale(v[o]))) for v, o in zip(values, mask.T, strict=True)]
         else:
-            maps = [(v[o].mean(0), whitening(shrunk_covariance(v[o]))) for v, o in zip(values, mask.T, strict=True)]
+            maps = [(v[o].mean(0), whitening(v[o])) for v, o in zip(values, mask.T, strict=True)]
         for (alignment, marginal, map_), value, rows in zip(self._rooms(maps), values, mask.T, strict=True):
             alignment.assign(*map_)
             marginal.fit(alignment(value[rows]), generator)

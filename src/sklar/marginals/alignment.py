@@ -50,23 +50,21 @@ class Alignment(nn.Module):
         self.log_abs_det.copy_(torch.linalg.slogdet(matrix.double()).logabsdet)
 
 
-def whitening(covariance: Tensor) -> Tensor:
-    """Symmetric inverse square root of a positive definite matrix, small eigenvalues kept above 1e-8 of the largest."""
-    values, vectors = torch.linalg.eigh(covariance)
-    values = values.clamp(min=1e-8 * float(values.max()))
-    return vectors @ torch.diag(values.rsqrt()) @ vectors.T
+def whitening(z: Tensor) -> Tensor:
+    """Map ``(d, d)`` that makes the rows of ``z (n, d)``, once centred, uncorrelated with unit variance.
 
-
-def shrunk_covariance(z: Tensor) -> Tensor:
-    """Covariance ``(d, d)`` of the rows of ``z (n, d)``, its correlations shrunk towards zero."""
-    centered = z - z.mean(0)
+    Each coordinate is divided by its scale, then multiplied by the symmetric inverse square root of the correlations,
+    which are shrunk towards zero.
+    """
     spread = coordinate_scale(z)
-    x = centered / spread
+    x = (z - z.mean(0)) / spread
     off = ~torch.eye(z.shape[1], dtype=torch.bool, device=z.device)
     correlation = x.T @ x / len(z) * torch.where(off, 1 - shrinkage_intensity(x), 1.0)
     # A dead unit has no variance of its own: the floor on its scale takes the place.
     correlation.fill_diagonal_(1.0)
-    return correlation * spread[:, None] * spread
+    values, vectors = torch.linalg.eigh(correlation)
+    values = values.clamp(min=1e-8 * float(values.max()))
+    return (vectors @ torch.diag(values.rsqrt()) @ vectors.T) / spread
 
 
 def canonical_alignment(
@@ -87,9 +85,9 @@ def canonical_alignment(
         ``(shift, matrix)`` a modality, for `Alignment.assign`.
     """
     shifts = [z[observed[:, m]].mean(0) for m, z in enumerate(embeddings)]
-    whitens = [whitening(shrunk_covariance(z[observed[:, m]])) for m, z in enumerate(embeddings)]
+    whitens = [whitening(z[observed[:, m]]) for m, z in enumerate(embeddings)]
     white = [
-        torch.where(observed[:, m, None], (z - shift) @ whiten, torch.zeros((), dtype=z.dtype))
+        torch.where(observed[:, m, None], (z - shift) @ whiten.T, torch.zeros((), dtype=z.dtype))
         for m, (z, shift, whiten) in enumerate(zip(embeddings, shifts, whitens, strict=True))
     ]
     widths = [z.shape[1] for z in white]

@@ -14,10 +14,10 @@ SCALE_FLOOR = 1e-2  # of a coordinate's own standard deviation: a component may 
 
 
 def coordinate_scale(z: Tensor) -> Tensor:
-    """Standard deviation of each column of ``z (n, d)``, kept above 1e-4 of the root mean square (dead units)."""
+    """Standard deviation of each column of ``z (n, d)``; of one that does not vary, 1e-4 of the root mean square."""
     spread = z.std(dim=0, correction=0)
-    whole = spread.square().mean().sqrt()
-    return torch.maximum(spread, (1e-4 * whole).clamp(min=1e-8))
+    dead = spread <= 1e-6 * z.abs().amax(0)
+    return torch.where(dead, (1e-4 * spread.square().mean().sqrt()).clamp(min=1e-8), spread)
 
 
 def plus_plus_centers(z: Tensor, components: int, generator: torch.Generator | None = None) -> Tensor:

@@ -219,13 +219,16 @@ class FusionModel(nn.Module):
         for name in batch.inputs:
             if name not in self.inputs:
                 raise KeyError(f"unknown modality {name!r}; this model has {self.names}")
-        device = next(self.parameters()).device
+        anchor = next(self.parameters())
+        device = anchor.device
+        if batch.target is not None and len(batch.target) != len(batch):
+            raise ValueError(f"the batch has {len(batch)} rows but {len(batch.target)} targets")
         observed = check_observed(batch.observed, self.names, len(batch), device)
         inputs = {}
         for m, (name, width) in enumerate(self.inputs.items()):
             if name not in batch.inputs:
                 raise KeyError(f"the batch has no modality {name!r}; give a tensor and mark its rows as missing")
-            x = batch.inputs[name]
+            x = torch.as_tensor(batch.inputs[name]).to(anchor)
             if tuple(x.shape) != (len(batch), width):
                 raise ValueError(f"modality {name!r}: expected shape ({len(batch)}, {width}), got {tuple(x.shape)}")
             inputs[name] = only_observed(x, observed[:, m], name)

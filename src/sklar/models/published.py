@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +26,11 @@ class Published(VariationalCopula):
     """
 
     name = "published"
+
+    def __init__(self, inputs: Mapping[str, int], **settings: Any) -> None:
+        if settings.get("objective", "recipe") != "recipe":
+            raise ValueError("the published rule has point embeddings, hence no evidence bound: objective is 'recipe'")
+        super().__init__(inputs, **settings)
 
     def encode(self, batch: Batch) -> Code:
         """The encoders' means, with a standard deviation of zero."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import NamedTuple
 
 from sklar.evaluation import Estimate, Record, by_seed, estimate, paired_difference
@@ -90,4 +91,4 @@ def print_tables(records: Sequence[Record]) -> None:
 
 
 def _pm(value: Estimate) -> str:
-    return f"{value.mean:+.3f} +- {value.error:.3f}" if value.mean < 0 else f"{value.mean:.3f} +- {value.error:.3f}"
+    return f"{value.mean:.3f}" if isnan(value.error) else f"{value.mean:.3f} +- {value.error:.3f}"

@@ -6,20 +6,28 @@ import json
 import os
 from pathlib import Path
 
+import torch
+
 from sklar.models import MODELS, FusionModel, make_model
 
 SETTINGS, WEIGHTS = "model.json", "model.safetensors"
 
 
-def save_model(model: FusionModel, name: str, folder: str | Path) -> Path:
-    """Write a model made by ``make_model(name, ...)`` into a folder; each file under a temporary name, then renamed."""
+def save_model(model: FusionModel, folder: str | Path) -> Path:
+    """Write a model into a folder; each file under a temporary name, then renamed.
+
+    Raises:
+        KeyError: a model that is not in the registry, which could not be read back.
+    """
     from safetensors.torch import save_file
 
+    if model.name not in MODELS:
+        raise KeyError(f"{type(model).__name__} has name {model.name!r}, which is not among the models {list(MODELS)}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     weights, settings = folder / (WEIGHTS + ".part"), folder / (SETTINGS + ".part")
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, weights)
-    settings.write_text(json.dumps({"model": name, "settings": model.settings}, indent=1))
+    settings.write_text(json.dumps({"model": model.name, "settings": model.settings}, indent=1))
     os.replace(weights, folder / WEIGHTS)
     os.replace(settings, folder / SETTINGS)
     return folder
@@ -44,13 +52,19 @@ def load_model(folder: str | Path) -> FusionModel:
         name, settings = description["model"], description["settings"]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / SETTINGS} is damaged ({error}); save the model again") from error
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise ValueError(f"{folder / SETTINGS} names an unknown model {name!r}; known are {list(MODELS)}")
     try:
         state = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{folder / WEIGHTS} is damaged ({error}); save the model again") from error
-    model = make_model(name, **settings)
+    bad = [key for key, value in state.items() if not bool(torch.isfinite(value).all())]
+    if bad:
+        raise ValueError(f"{folder / WEIGHTS} holds NaN or infinity in {bad[0]!r}; save the model again")
+    try:
+        model = make_model(name, **settings)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ValueError(f"{folder / SETTINGS} holds settings that make no model ({error}); save it again") from error
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

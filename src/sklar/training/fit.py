@@ -63,6 +63,10 @@ class _Module(L.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         loss = prediction_loss(self.model, batch)
         self.log("validation_loss", loss, prog_bar=True, batch_size=len(batch))
+        self.offer(loss)
+
+    def offer(self, loss: float) -> None:
+        """Keep the present weights if their validation loss is the best so far."""
         if loss < self.best:
             self.best = loss
             self.best_state = {name: value.clone() for name, value in self.model.state_dict().items()}
@@ -98,7 +102,7 @@ def train(
     schedule: Schedule | None = None,
     seed: int = 0,
     progress: bool = True,
-    checkpoint: tuple[str, str | Path] | None = None,
+    checkpoint: str | Path | None = None,
 ) -> float:
     """Train a model in place, restore its best weights, calibrate it on the validation rows; returns the best loss.
 
@@ -109,13 +113,18 @@ def train(
         schedule: how.
         seed: of the order of the rows, the draws and the dropout. The same seed gives the same weights, bit for bit.
         progress: show a progress bar.
-        checkpoint: the model's registry name and a folder, to save the best weights as they are found.
+        checkpoint: a folder, to save the best weights as they are found.
+
+    Raises:
+        ValueError: no steps, or validation rows without targets.
     """
     schedule = schedule or Schedule()
+    if schedule.steps < 1:
+        raise ValueError(f"training needs at least one step, got steps={schedule.steps}")
     module = _Module(model, schedule, seed)
     if checkpoint is not None:
-        name, folder = checkpoint
-        module.on_best = lambda: save_model(model, name, folder)
+        folder = checkpoint
+        module.on_best = lambda: save_model(model, folder)
     order = torch.Generator().manual_seed(seed)
     loader: DataLoader[Any] = DataLoader(
         range(len(rows)),  # type: ignore[arg-type]
@@ -135,10 +144,10 @@ def train(
             callbacks=[EarlyStopping("validation_loss", patience=schedule.patience)],
         )  # fmt: skip
         trainer.fit(module, loader, held_out)
-    if module.best_state:
-        model.load_state_dict(module.best_state)
+    module.offer(prediction_loss(model, validation))  # the last steps may not have been validated
+    model.load_state_dict(module.best_state)
     model.eval()
     model.calibrate(validation, seed)
     if checkpoint is not None:
-        save_model(model, *checkpoint)
+        save_model(model, checkpoint)
     return module.best

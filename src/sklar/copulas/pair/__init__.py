@@ -1,7 +1,9 @@
 """Pair copulas: every family, exact in the tails, differentiable in everything."""
 
 from sklar.copulas.pair.family import Family
-from sklar.copulas.pair.module import ROTATIONS, PairCopula, PairScores, pair_copula, pair_from_json
+from sklar.copulas.pair.fit import select
+from sklar.copulas.pair.mixture import Mixture, pair_from_json
+from sklar.copulas.pair.module import ROTATIONS, PairCopula, PairScores, pair_copula
 from sklar.copulas.pair.registry import FAMILIES
 from sklar.copulas.pair.uniform import Uniform
 
@@ -9,9 +11,11 @@ __all__ = [
     "FAMILIES",
     "ROTATIONS",
     "Family",
+    "Mixture",
     "PairCopula",
     "PairScores",
     "Uniform",
     "pair_copula",
     "pair_from_json",
+    "select",
 ]

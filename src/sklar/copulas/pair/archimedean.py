@@ -97,7 +97,7 @@ class Gumbel(Family):
 
 
 class Joe(Family):
-    """``C = 1 - (x + y - x y)^(1/theta)``, ``x = (1-u)^theta``, ``y = (1-v)^theta``, theta >= 1; upper tail dependence."""
+    """``C = 1 - (x + y - x y)^(1/theta)``, ``x = (1-u)^theta``, ``y = (1-v)^theta``, theta >= 1; upper tail."""
 
     name = "joe"
     parameters = (("theta", 1.0, 30.0),)
@@ -135,5 +135,3 @@ class Joe(Family):
 
     def tail_dependence(self, p: Parameters) -> tuple[Tensor, Tensor]:
         return torch.zeros_like(p[0]), 2 - torch.exp2(1 / p[0])
-
-

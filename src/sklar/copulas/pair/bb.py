@@ -159,15 +159,17 @@ class BB8(Family):
         log_eta = _log_eta(theta, delta)
         log_u, log_rest = log_ndtr(w), log_ndtr(-w)
         # 1 - delta u = (1 - delta) + delta (1 - u), whichever sum has no cancellation
+        left = log_u < -0.7
         log_base = torch.where(
-            log_u < -0.7, torch.log1p(-delta * torch.exp(log_u)), torch.log((1 - delta) + delta * torch.exp(log_rest))
+            left,
+            torch.log1p(-delta * torch.exp(torch.where(left, log_u, -1.0))),
+            torch.logaddexp(safe_log(1 - delta), torch.log(delta) + log_rest),
         )
         power = theta * log_base
         log_x = _log_one_minus_power(theta, log_base, delta, log_u) - log_eta
         # 1 - x = ((1 - delta u)^theta - (1 - delta)^theta) / eta
-        ratio = torch.exp(log_rest + torch.log(delta) - torch.log((1 - delta).clamp(min=1e-30)))
-        step = theta * torch.log1p(ratio)
-        log_1mx = power + torch.log(step.clamp(min=1e-38)) + log_phi(step) - log_eta
+        r = log_rest + torch.log(delta) - safe_log(1 - delta)
+        log_1mx = power + torch.log(theta) + log_softplus(r) + log_phi(theta * softplus(r)) - log_eta
         return power, log_x.clamp(max=0.0), log_1mx.clamp(max=0.0)
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
@@ -217,7 +219,7 @@ class BB8(Family):
 
 def _log_eta(theta: Tensor, delta: Tensor) -> Tensor:
     """``log(1 - (1 - delta)^theta)``."""
-    return log1mexp(-theta * torch.log((1 - delta).clamp(min=1e-30)))
+    return log1mexp(-theta * safe_log(1 - delta))
 
 
 def _log_one_minus_power(theta: Tensor, log_base: Tensor, delta: Tensor, log_u: Tensor) -> Tensor:

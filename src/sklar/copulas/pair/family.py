@@ -12,6 +12,7 @@ from sklar.copulas.pair.inverse import solve_quantile
 from sklar.numerics import find_root, log_ndtr, log_ndtri, tanh_sinh
 
 Parameters = tuple[Tensor, ...]
+NOTHING = -1e5  # stands for the log of zero: finite, so that its gradients are
 
 
 class Family:
@@ -106,8 +107,9 @@ def score_of(log_h: Tensor, log_rest: Tensor | None = None) -> Tensor:
 
 
 def safe_log(x: Tensor) -> Tensor:
-    """``log x`` for ``x >= 0`` kept finite at zero, with a gradient of zero there."""
-    return torch.log(x.clamp(min=1e-30))
+    """``log x`` for ``x >= 0``, with a number far below every other log, and a gradient of zero, at zero."""
+    positive = x > 0
+    return torch.where(positive, torch.log(torch.where(positive, x, 1.0)), NOTHING)
 
 
 def generator_ratio_integral(ratio: Callable[[Tensor, Tensor], Tensor], shape: Tensor) -> Tensor:

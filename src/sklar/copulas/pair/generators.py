@@ -31,7 +31,7 @@ def clayton_distortion(w: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gumbel_sum(x: Tensor, y: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """``log Z``, ``Z^delta = X^delta + Y^delta``, from ``log X``, ``log Y``: larger, smaller, and ``log Z - larger``."""
+    """``log X`` and ``log Y``, larger and smaller, and ``log Z - larger``, where ``Z^delta = X^delta + Y^delta``."""
     larger, smaller = torch.maximum(x, y), torch.minimum(x, y)
     return larger, smaller, softplus(delta * (smaller - larger)) / delta
 
@@ -39,7 +39,7 @@ def gumbel_sum(x: Tensor, y: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Ten
 def joe_jacobian(larger: Tensor, smaller: Tensor, e: Tensor, z: Tensor, theta: Tensor) -> Tensor:
     """``log [D'(u) D'(v) / D'(C)] - log Z`` of Joe's distortion, from ``log X``, ``log Y`` and ``log Z``.
 
-    With ``1 - e^-X = (1 - u)^theta`` it is ``log theta + kappa (log(1 - e^-X) + log(1 - e^-Y) - log(1 - e^-Z)) - log Z``,
+    ``log theta + kappa (log(1 - e^-X) + log(1 - e^-Y) - log(1 - e^-Z)) - log Z``, as ``1 - e^-X = (1 - u)^theta``, with
     ``kappa = (theta - 1) / theta``; the large terms are taken as differences.
     """
     bends = log_phi(torch.exp(smaller)) + log_phi(torch.exp(larger)) - log_phi(torch.exp(z))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -12,21 +12,9 @@ from sklar.numerics import find_root, log_normal
 STEEPEST = 80.0  # bound on the log slope of one score in another
 
 
-class Conditional(Protocol):
-    """Score of ``P(A <= a | B)`` as a function of ``a``."""
-
-    def __call__(self, a: Tensor, with_gradient: bool) -> Tensor:
-        """The score; without gradient, from parameters held fixed."""
-
-
-class Density(Protocol):
-    """Log copula density as a function of ``a``, parameters held fixed."""
-
-    def __call__(self, a: Tensor) -> Tensor:
-        """Log density in nats."""
-
-
-def solve_quantile(q: Tensor, b: Tensor, conditional: Conditional, log_prob: Density) -> Tensor:
+def solve_quantile(
+    q: Tensor, b: Tensor, conditional: Callable[[Tensor, bool], Tensor], log_prob: Callable[[Tensor], Tensor]
+) -> Tensor:
     """The score ``a`` with ``conditional(a) = q``, by bracketed Newton steps on the score scale.
 
     The slope of the equation is the copula density, rescaled to scores. The search ends at a residual of some units of
@@ -35,7 +23,8 @@ def solve_quantile(q: Tensor, b: Tensor, conditional: Conditional, log_prob: Den
     Args:
         q: scores of the wanted probabilities.
         b: scores of the conditioning variable.
-        conditional: increasing in ``a``.
+        conditional: score of ``P(A <= a | b)``, increasing in ``a``; its second argument says whether gradients must
+            reach the parameters.
         log_prob: log copula density at ``(a, b)``.
     """
     with torch.no_grad():

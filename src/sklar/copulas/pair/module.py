@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ _ARGUMENTS = {
     180: ((0, -1), (1, -1)),
     270: ((1, -1), (0, 1)),
 }
-RAW_LIMIT = 36.0  # beyond it a sigmoid is 0 or 1 in float64
+RAW_LIMIT = 745.0  # here a sigmoid is 0 in float64: a parameter on its bound, with a gradient of zero
 
 
 class PairScores(nn.Module):
@@ -70,6 +70,26 @@ class PairScores(nn.Module):
             2, num_samples, *self.batch_shape, generator=generator, dtype=self.anchor.dtype, device=self.anchor.device
         )
         return noise[0], self.hinv1(noise[0], noise[1])
+
+    def fit(self: Self, data: Tensor, weights: Tensor | None = None) -> Self:
+        """Fit to scores by maximum likelihood, in place; returns itself: see `sklar.copulas.pair.fit.fit`."""
+        from sklar.copulas.pair.fit import fit
+
+        return fit(self, data, weights)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Contours on the score scale; returns matplotlib axes: see `sklar.copulas.pair.plot.contour`."""
+        from sklar.copulas.pair.plot import contour
+
+        return contour(self, axes)
+
+    def description(self) -> dict[str, Any]:
+        """The content of `to_json`."""
+        raise NotImplementedError
+
+    def to_json(self) -> str:
+        """Structure and unconstrained parameters as JSON, from which `pair_from_json` makes the same copula."""
+        return json.dumps(self.description())
 
     @property
     def uniform(self) -> Uniform:
@@ -203,12 +223,8 @@ class PairCopula(PairScores):
             self.raw[..., k] = _unconstrained(value.clamp(low, high), low, high)
         return self
 
-    def to_json(self) -> str:
-        """Family, rotation and unconstrained parameters as JSON, from which `pair_from_json` makes the same copula."""
-        return json.dumps(self.description())
-
     def description(self) -> dict[str, Any]:
-        """The content of `to_json`."""
+        """Family, rotation and unconstrained parameters."""
         return {"family": self.family.name, "rotation": self.rotation, "raw": self.raw.detach().double().tolist()}
 
     def extra_repr(self) -> str:
@@ -260,20 +276,8 @@ def pair_copula(
     return PairCopula(family, parameters, rotation, batch_shape)
 
 
-def pair_from_json(text: str) -> PairCopula:
-    """The copula that `PairCopula.to_json` described, exactly.
-
-    Raises:
-        ValueError: not such a description.
-    """
-    try:
-        return pair_from_description(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not a pair copula's JSON: {error}") from error
-
-
 def pair_from_description(content: dict[str, Any]) -> PairCopula:
-    """See `pair_from_json`."""
+    """The copula that `PairCopula.description` described, exactly; ValueError if it is none."""
     try:
         raw = torch.tensor(content["raw"], dtype=torch.float64)
         copula = PairCopula(content["family"], rotation=content["rotation"], batch_shape=raw.shape[:-1])

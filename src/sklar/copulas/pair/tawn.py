@@ -11,7 +11,7 @@ from sklar.numerics import gauss_legendre
 
 
 class Tawn(Family):
-    """``C = exp(-V(-log u, -log v))``, ``V(x, y) = (1-psi1) x + (1-psi2) y + ((psi1 x)^theta + (psi2 y)^theta)^(1/theta)``.
+    """``C = exp(-V(-log u, -log v))``; ``V(x, y) = (1-p1) x + (1-p2) y + ((p1 x)^theta + (p2 y)^theta)^(1/theta)``.
 
     Gumbel where psi1 = psi2 = 1; upper tail dependence. Not exchangeable. Tawn 1988.
     """
@@ -71,5 +71,3 @@ class Tawn(Family):
         psi1, psi2, theta = p
         larger, _, e = gumbel_sum(safe_log(psi1), safe_log(psi2), theta)
         return torch.zeros_like(theta), psi1 + psi2 - torch.exp(larger + e)
-
-

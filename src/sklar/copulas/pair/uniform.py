@@ -34,6 +34,10 @@ class Uniform:
         w = torch.special.ndtri(u.clamp(1e-10, 1 - 1e-10))
         return w[:, 0], w[:, 1]
 
+    def fit(self, u: Any, weights: Tensor | None = None) -> PairScores:
+        """Fit the copula to data ``(n, 2)`` by maximum likelihood, in place; returns it."""
+        return self.copula.fit(torch.stack(self._scores(u), -1), weights)
+
     def pdf(self, u: Any) -> Tensor:
         """Copula density."""
         return torch.exp(self.copula.log_prob(*self._scores(u)))

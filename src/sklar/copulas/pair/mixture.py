@@ -1,0 +1,142 @@
+"""A convex mixture of pair copulas, whose weights are learned: family selection without a search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sklar.copulas.pair.family import score_of
+from sklar.copulas.pair.inverse import solve_quantile
+from sklar.copulas.pair.module import PairCopula, PairScores, pair_copula, pair_from_description
+from sklar.numerics import log_ndtr
+
+
+class Mixture(PairScores):
+    """``c = sum_k pi_k c_k``: again a copula, with mixed distribution function and mixed h-functions.
+
+    Args:
+        components: the copulas, of one batch shape; or names of families, each at its start.
+        weights: positive, ``(K,)`` or ``(*batch_shape, K)``; default equal.
+
+    Raises:
+        ValueError: no components, different batch shapes, weights that are not positive or of another shape.
+    """
+
+    def __init__(self, components: Sequence[PairCopula | str], weights: Tensor | Sequence[float] | None = None) -> None:
+        super().__init__()
+        if not components:
+            raise ValueError("a mixture needs at least one component")
+        self.components = nn.ModuleList(pair_copula(c) if isinstance(c, str) else c for c in components)
+        shapes = {tuple(c.batch_shape) for c in self.components}  # type: ignore[arg-type]
+        if len(shapes) > 1:
+            raise ValueError(f"the components of a mixture must have one batch shape, got {sorted(shapes)}")
+        count = len(components)
+        given = torch.ones(count) if weights is None else torch.as_tensor(weights)
+        given = given.double()
+        if given.shape[-1:] != (count,) or not bool((given > 0).all()):
+            raise ValueError(f"weights must be {count} positive numbers, got {given.tolist()}")
+        self.logits = nn.Parameter(torch.log(given).expand(*self.batch_shape, count).clone())
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """Shape of the batch of pairs."""
+        return self._parts()[0].batch_shape
+
+    def weights(self) -> Tensor:
+        """Mixture weights, ``(*batch_shape, K)``."""
+        return torch.softmax(self.logits, -1)
+
+    def _parts(self) -> list[PairCopula]:
+        return list(self.components)  # type: ignore[arg-type]
+
+    def _log_weights(self, dtype: torch.dtype) -> Tensor:
+        return torch.log_softmax(self.logits, -1).to(dtype)
+
+    def log_prob(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """See `PairScores.log_prob`."""
+        each = torch.stack([c.log_prob(w1, w2) for c in self._parts()], -1)
+        return torch.logsumexp(self._log_weights(each.dtype) + each, -1)
+
+    def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """See `PairScores.cdf`."""
+        each = torch.stack([c.cdf(w1, w2) for c in self._parts()], -1)
+        return (self.weights().to(each.dtype) * each).sum(-1)
+
+    def _mixed(self, scores: list[Tensor]) -> Tensor:
+        each = torch.stack(scores, -1)
+        log_weights = self._log_weights(each.dtype)
+        lower = torch.logsumexp(log_weights + log_ndtr(each), -1)
+        return score_of(lower, torch.logsumexp(log_weights + log_ndtr(-each), -1))
+
+    def hfunc1(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """See `PairScores.hfunc1`."""
+        return self._mixed([c.hfunc1(w1, w2) for c in self._parts()])
+
+    def hfunc2(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """See `PairScores.hfunc2`."""
+        return self._mixed([c.hfunc2(w1, w2) for c in self._parts()])
+
+    def hinv1(self, w1: Tensor, q: Tensor) -> Tensor:
+        """See `PairScores.hinv1`."""
+        return self._solve(q, w1, lambda a: self.hfunc1(w1, a), lambda a: self.log_prob(w1, a))
+
+    def hinv2(self, q: Tensor, w2: Tensor) -> Tensor:
+        """See `PairScores.hinv2`."""
+        return self._solve(q, w2, lambda a: self.hfunc2(a, w2), lambda a: self.log_prob(a, w2))
+
+    @staticmethod
+    def _solve(
+        q: Tensor, given: Tensor, score: Callable[[Tensor], Tensor], log_prob: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        return solve_quantile(q, given, lambda a, with_gradient: score(a), log_prob)
+
+    def prune(self) -> PairCopula:
+        """The component with the largest weight, alone; of a batch, the largest mean weight."""
+        best = int(self.weights().reshape(-1, len(self.components)).mean(0).argmax())
+        return self._parts()[best]
+
+    def description(self) -> dict[str, Any]:
+        """Components and logits of the weights."""
+        return {
+            "mixture": [c.description() for c in self._parts()],
+            "logits": self.logits.detach().double().tolist(),
+        }
+
+    @classmethod
+    def from_description(cls, content: dict[str, Any]) -> Mixture:
+        """The mixture that `description` described, exactly."""
+        try:
+            mixture = cls([pair_from_description(part) for part in content["mixture"]])
+            logits = torch.tensor(content["logits"], dtype=torch.float64)
+            if logits.shape != mixture.logits.shape:
+                raise ValueError(f"expected weights of shape {tuple(mixture.logits.shape)}, got {tuple(logits.shape)}")
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a mixture's description: {error}") from error
+        with torch.no_grad():
+            mixture.logits.copy_(logits)
+        return mixture
+
+    def extra_repr(self) -> str:
+        """Weights, for printing."""
+        if self.batch_shape:
+            return f"batch_shape={tuple(self.batch_shape)}"
+        return "weights=[" + ", ".join(f"{w:.3f}" for w in self.weights().tolist()) + "]"
+
+
+def pair_from_json(text: str) -> PairCopula | Mixture:
+    """The copula that `PairScores.to_json` described, exactly.
+
+    Raises:
+        ValueError: not such a description.
+    """
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not a pair copula's JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"not a pair copula's JSON: expected an object, got {type(content).__name__}")
+    return Mixture.from_description(content) if "mixture" in content else pair_from_description(content)
