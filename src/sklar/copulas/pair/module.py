@@ -77,12 +77,6 @@ class PairScores(nn.Module):
 
         return fit(self, data, weights)
 
-    def plot(self, axes: Any = None) -> Any:
-        """Contours on the score scale; returns matplotlib axes: see `sklar.copulas.pair.plot.contour`."""
-        from sklar.copulas.pair.plot import contour
-
-        return contour(self, axes)
-
     def description(self) -> dict[str, Any]:
         """The content of `to_json`."""
         raise NotImplementedError

@@ -43,7 +43,16 @@ class Tawn(Family):
         second = safe_log(psi2) + log_minus_log(b)
         d, log_expm1_d = gumbel_step(safe_log(psi1) + log_x, second, theta)
         lost = (1 - psi1) * torch.exp(log_x) + torch.exp(second + log_expm1_d)  # V - y
-        return score_of(torch.log1p(psi2 * torch.expm1(-(theta - 1) * d)) - lost)
+        # V2 = (1 - psi2) + psi2 e^-x, from its distance to one where that is short
+        x = (theta - 1) * d
+        near = psi2 * torch.expm1(-x)
+        close = near > -0.5
+        log_v2 = torch.where(
+            close,
+            torch.log1p(torch.where(close, near, 0.0)),
+            torch.logaddexp(safe_log(1 - psi2), safe_log(psi2) - x),
+        )
+        return score_of(log_v2 - lost)
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         psi1, psi2, theta = p

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from sklar.copulas.pair import PairScores
 from sklar.numerics import log_normal
-
-if TYPE_CHECKING:
-    from sklar.copulas.pair.module import PairScores
 
 
 @torch.no_grad()
