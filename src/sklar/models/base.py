@@ -66,7 +66,7 @@ class FusionModel(nn.Module):
         task: str = "classification",
         dim: int = 16,
         hidden: int = 64,
-        dropout: float = 0.2,
+        dropout: float = 0.1,
         recipe: Recipe | Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
