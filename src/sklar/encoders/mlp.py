@@ -25,7 +25,7 @@ class MLPEncoder(nn.Module):
         dropout: rate on the hidden layer.
     """
 
-    def __init__(self, inputs: int, dim: int, hidden: int = 64, dropout: float = 0.2) -> None:
+    def __init__(self, inputs: int, dim: int, hidden: int = 64, dropout: float = 0.1) -> None:
         super().__init__()
         self.network = mlp(inputs, hidden, 2 * dim, dropout)
 
@@ -45,7 +45,7 @@ class MLPDecoder(nn.Module):
         dropout: rate on the hidden layer.
     """
 
-    def __init__(self, dim: int, outputs: int, hidden: int = 64, dropout: float = 0.2) -> None:
+    def __init__(self, dim: int, outputs: int, hidden: int = 64, dropout: float = 0.1) -> None:
         super().__init__()
         self.network = mlp(dim, hidden, outputs, dropout)
         self.log_scale = nn.Parameter(torch.zeros(outputs))

@@ -13,10 +13,13 @@ import torch
 from torch import Tensor
 
 from sklar.numerics.beta import log_tails
+from sklar.numerics.interpolation import Hermite
 from sklar.numerics.normal import log_ndtr, log_ndtri, log_normal
 
 LOG_2 = math.log(2.0)
 NEWTON_STEPS = 60  # a safety net; three or four are needed
+TABLE_FROM = 4096  # this many points of one distribution are looked up in a table instead
+STEP = 1 / 32  # between the table's nodes: of the score, and of eta times sqrt(nu)
 
 
 def _log_cosh(eta: Tensor) -> Tensor:
@@ -79,6 +82,27 @@ class _Score(torch.autograd.Function):
         return grad * slope, -grad * torch.sign(x) * along_nu * torch.exp(-log_normal(w))
 
 
+def _eta_of_score(w: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
+    """``eta`` of a score ``w >= 0``, and the derivative of its upper tail in ``nu``."""
+    target = log_ndtr(-w)
+    # Wallace 1959: w is about (8 nu + 1) / (8 nu + 3) sqrt(nu log(1 + x^2 / nu)).
+    start = 0.5 * (w * (8 * nu + 3) / (8 * nu + 1)).square() / nu
+    eta = start + torch.log1p(torch.sqrt(-torch.expm1(-2 * start)))
+    # log tail is concave in eta: after its first step Newton's method comes from the right and stays there.
+    for _ in range(NEWTON_STEPS):
+        log_tail = _log_upper_tail(eta, nu)
+        step = (log_tail - target) * torch.exp(log_tail - _log_density_eta(eta, nu))
+        eta = (eta + step).clamp(min=0.0)
+        if bool((step.abs() <= 1e-9 * eta + 1e-15).all()):  # each step squares the error
+            break
+    return eta, _upper_tail(eta, nu)[1]
+
+
+def _log_density_eta(eta: Tensor, nu: Tensor) -> Tensor:
+    """Log density of ``eta``: that of x times ``dx / d eta``."""
+    return torch.lgamma(0.5 * (nu + 1)) - torch.lgamma(0.5 * nu) - 0.5 * math.log(math.pi) - nu * _log_cosh(eta)
+
+
 class _Value(torch.autograd.Function):
     """``x`` with ``T_nu(x) = Phi(w)``."""
 
@@ -86,20 +110,7 @@ class _Value(torch.autograd.Function):
 
     @staticmethod
     def forward(w: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
-        target = log_ndtr(-w.abs())
-        # Wallace 1959: w is about (8 nu + 1) / (8 nu + 3) sqrt(nu log(1 + x^2 / nu)).
-        start = 0.5 * (w * (8 * nu + 3) / (8 * nu + 1)).square() / nu
-        eta = start + torch.log1p(torch.sqrt(-torch.expm1(-2 * start)))
-        # log tail is concave in eta: after its first step Newton's method comes from the right and stays there.
-        for _ in range(NEWTON_STEPS):
-            log_tail = _log_upper_tail(eta, nu)
-            log_cosh = _log_cosh(eta)
-            log_slope = _log_constant(nu) - nu * log_cosh - log_tail
-            step = (log_tail - target) * torch.exp(-log_slope)
-            eta = (eta + step).clamp(min=0.0)
-            if bool((step.abs() <= 1e-9 * eta + 1e-15).all()):  # each step squares the error
-                break
-        _, along_nu = _upper_tail(eta, nu)
+        eta, along_nu = _eta_of_score(w.abs(), nu)
         return torch.copysign(torch.sqrt(nu) * torch.sinh(eta), w), along_nu
 
     @staticmethod
@@ -115,9 +126,69 @@ class _Value(torch.autograd.Function):
         return grad * slope, grad * torch.sign(x) * along_nu * torch.exp(-log_density)
 
 
-def _log_constant(nu: Tensor) -> Tensor:
-    """Log of the density's constant in eta: ``f(eta) = exp(this) cosh(eta)^-nu``."""
-    return torch.lgamma(0.5 * (nu + 1)) - torch.lgamma(0.5 * nu) - 0.5 * math.log(math.pi)
+class _TabledValue(torch.autograd.Function):
+    """`_Value` of many scores and one ``nu``: ``eta`` and ``dx / d nu`` are interpolated between exact nodes."""
+
+    @staticmethod
+    def forward(ctx: Any, w: Tensor, nu: Tensor) -> Tensor:
+        nodes = torch.arange(int(float(w.abs().max()) / STEP) + 2, dtype=w.dtype, device=w.device) * STEP
+        eta, along_nu = _eta_of_score(nodes, nu.expand_as(nodes))
+        first = torch.exp(log_normal(nodes) - _log_density_eta(eta, nu))
+        second = first * (nu * torch.tanh(eta) * first - nodes)
+        x = torch.copysign(torch.sqrt(nu) * torch.sinh(Hermite(STEP, eta, first, second)(w.abs())), w)
+        ctx.save_for_backward(w, nu, x, nodes, along_nu)
+        return x
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
+        w, nu, x, nodes, along_nu = ctx.saved_tensors
+        to_w = grad * torch.exp(log_normal(w) - student_log_density(x, nu))
+        if not ctx.needs_input_grad[1]:
+            return to_w, None
+        at = torch.sqrt(nu) * torch.sinh(_eta_of_score(nodes, nu.expand_as(nodes))[0])
+        log_density = student_log_density(at, nu)
+        along = along_nu * torch.exp(-log_density)  # dx / d nu at the nodes
+        # Its derivative in w: that of dx / dw = phi(w) / t(x) in nu.
+        ratio = at * at / nu
+        by_nu = 0.5 * (
+            torch.digamma(0.5 * (nu + 1)) - torch.digamma(0.5 * nu) - 1 / nu - torch.log1p(ratio)
+            + (nu + 1) * ratio / (nu * (1 + ratio))
+        )  # fmt: skip
+        by_x = -(nu + 1) * at / (nu * (1 + ratio))
+        slope = torch.exp(log_normal(nodes) - log_density) * (-by_nu - by_x * along)
+        moved = Hermite(STEP, along, slope)(w.abs())
+        return to_w, (grad * torch.sign(w) * moved).sum().reshape(nu.shape)
+
+
+class _TabledScore(torch.autograd.Function):
+    """`_Score` of many values and one ``nu``, by the same means."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, nu: Tensor) -> Tensor:
+        eta = torch.asinh(x.abs() * torch.rsqrt(nu))
+        step = STEP / math.sqrt(float(nu) + 1)
+        nodes = torch.arange(int(float(eta.max()) / step) + 2, dtype=x.dtype, device=x.device) * step
+        log_tail, along_nu = _upper_tail(nodes, nu.expand_as(nodes))
+        score = -log_ndtri(log_tail)
+        first = torch.exp(_log_density_eta(nodes, nu) - log_normal(score))
+        second = first * (score * first - nu * torch.tanh(nodes))
+        w = torch.copysign(Hermite(step, score, first, second)(eta), x)
+        ctx.step = step
+        ctx.save_for_backward(x, nu, w, eta, -along_nu * torch.exp(-log_normal(score)))
+        return w
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
+        x, nu, w, eta, along = ctx.saved_tensors
+        to_x = grad * torch.exp(student_log_density(x, nu) - log_normal(w))
+        if not ctx.needs_input_grad[1]:
+            return to_x, None
+        # along is dw / d nu at fixed x; its slope in eta by fourth-order differences of the nodes
+        slope = torch.gradient(along, spacing=ctx.step, edge_order=2)[0]
+        moved = Hermite(ctx.step, along, slope)(eta)
+        return to_x, (grad * torch.sign(x) * moved).sum().reshape(nu.shape)
 
 
 def student_score(x: Tensor, nu: Tensor) -> Tensor:
@@ -127,6 +198,9 @@ def student_score(x: Tensor, nu: Tensor) -> Tensor:
         x: any real values.
         nu: degrees of freedom, positive; broadcasts.
     """
+    if nu.numel() == 1 and x.numel() >= TABLE_FROM:
+        tabled: Tensor = _TabledScore.apply(x.double(), nu.double())
+        return tabled
     x, nu = torch.broadcast_tensors(x.double(), nu.double())
     score: Tensor = _Score.apply(x, nu)[0]
     return score
@@ -134,6 +208,9 @@ def student_score(x: Tensor, nu: Tensor) -> Tensor:
 
 def student_value(w: Tensor, nu: Tensor) -> Tensor:
     """The t variable of a normal score, ``T_nu^-1(Phi(w))``, elementwise, float64: the inverse of `student_score`."""
+    if nu.numel() == 1 and w.numel() >= TABLE_FROM:
+        tabled: Tensor = _TabledValue.apply(w.double(), nu.double())
+        return tabled
     w, nu = torch.broadcast_tensors(w.double(), nu.double())
     value: Tensor = _Value.apply(w, nu)[0]
     return value
