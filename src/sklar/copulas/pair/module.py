@@ -211,6 +211,8 @@ class PairCopula(PairScores):
         Args:
             tau: ``(*batch_shape)`` or a number, of the sign that family and rotation allow.
         """
+        if not self.family.parameters:
+            return self
         wanted = torch.as_tensor(tau, dtype=torch.float64).expand(self.batch_shape)
         values = self.family.from_tau(-wanted if self.rotation in (90, 270) else wanted)
         for k, ((_, low, high), value) in enumerate(zip(self.family.parameters, values, strict=True)):
