@@ -35,9 +35,9 @@ class Hermite:
         self.rows = torch.stack(rows, -1)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """The function at ``x >= 0``, up to the last node."""
-        place = x / self.step
-        index = place.floor().clamp(max=len(self.rows) - 1)
+        """The function at ``x >= 0``; beyond the last node its value there, NaN at NaN."""
+        place = (x / self.step).clamp(max=len(self.rows))
+        index = place.nan_to_num(0.0).floor().clamp(max=len(self.rows) - 1)
         t = place - index
         c = self.rows[index.long()]
         result = c[..., -1]

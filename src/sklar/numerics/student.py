@@ -19,6 +19,8 @@ from sklar.numerics.normal import log_ndtr, log_ndtri, log_normal
 LOG_2 = math.log(2.0)
 NEWTON_STEPS = 60  # a safety net; three or four are needed
 TABLE_FROM = 4096  # this many points of one distribution are looked up in a table instead
+REACH = 38.0  # the largest score whose tail has a floating-point number
+LOWEST = 740.0  # minus the log of the smallest such tail, about nu times the largest eta
 STEP = 1 / 32  # between the table's nodes: of the score, and of eta times sqrt(nu)
 
 
@@ -126,30 +128,51 @@ class _Value(torch.autograd.Function):
         return grad * slope, grad * torch.sign(x) * along_nu * torch.exp(-log_density)
 
 
-class _TabledValue(torch.autograd.Function):
-    """`_Value` of many scores and one ``nu``: ``eta`` and ``dx / d nu`` are interpolated between exact nodes."""
+class _Tabled(torch.autograd.Function):
+    """A map and its inverse for many points of one ``nu``: interpolated between exact nodes, first derivatives only."""
+
+    exact: type[torch.autograd.Function]
 
     @staticmethod
-    def forward(ctx: Any, w: Tensor, nu: Tensor) -> Tensor:
-        nodes = torch.arange(int(float(w.abs().max()) / STEP) + 2, dtype=w.dtype, device=w.device) * STEP
-        eta, along_nu = _eta_of_score(nodes, nu.expand_as(nodes))
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs, output)
+
+    @classmethod
+    def vmap(cls, info: Any, in_dims: tuple[int | None, int | None], x: Tensor, nu: Tensor) -> tuple[Tensor, int]:
+        """Under vmap each example may have a ``nu`` of its own: every point exactly."""
+        x = x if in_dims[0] is None else x.movedim(in_dims[0], 0)
+        nu = nu.reshape(1) if in_dims[1] is None else nu.movedim(in_dims[1], 0).reshape(-1)
+        if in_dims[0] is None:
+            x = x.expand(len(nu), *x.shape)
+        nu = nu.reshape(-1, *[1] * (x.ndim - 1))
+        return cls.exact.apply(x, nu.expand_as(x))[0], 0
+
+
+class _TabledValue(_Tabled):
+    """`_Value`: ``eta`` as a function of the score, and ``dx / d nu`` for the gradient."""
+
+    exact = _Value
+
+    @staticmethod
+    def forward(w: Tensor, nu: Tensor) -> Tensor:
+        nodes = _nodes(w, STEP, REACH)
+        eta, _ = _eta_of_score(nodes, nu.expand_as(nodes))
         first = torch.exp(log_normal(nodes) - _log_density_eta(eta, nu))
         second = first * (nu * torch.tanh(eta) * first - nodes)
-        x = torch.copysign(torch.sqrt(nu) * torch.sinh(Hermite(STEP, eta, first, second)(w.abs())), w)
-        ctx.save_for_backward(w, nu, x, nodes, along_nu)
-        return x
+        return torch.copysign(torch.sqrt(nu) * torch.sinh(Hermite(STEP, eta, first, second)(w.abs())), w)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
-        w, nu, x, nodes, along_nu = ctx.saved_tensors
+        w, nu, x = ctx.saved_tensors
         to_w = grad * torch.exp(log_normal(w) - student_log_density(x, nu))
         if not ctx.needs_input_grad[1]:
             return to_w, None
-        at = torch.sqrt(nu) * torch.sinh(_eta_of_score(nodes, nu.expand_as(nodes))[0])
+        nodes = _nodes(w, STEP, REACH)
+        eta, along_nu = _eta_of_score(nodes, nu.expand_as(nodes))
+        at = torch.sqrt(nu) * torch.sinh(eta)
         log_density = student_log_density(at, nu)
         along = along_nu * torch.exp(-log_density)  # dx / d nu at the nodes
-        # Its derivative in w: that of dx / dw = phi(w) / t(x) in nu.
+        # Its derivative in w is that of dx / dw = phi(w) / t(x) in nu.
         ratio = at * at / nu
         by_nu = 0.5 * (
             torch.digamma(0.5 * (nu + 1)) - torch.digamma(0.5 * nu) - 1 / nu - torch.log1p(ratio)
@@ -161,34 +184,41 @@ class _TabledValue(torch.autograd.Function):
         return to_w, (grad * torch.sign(w) * moved).sum().reshape(nu.shape)
 
 
-class _TabledScore(torch.autograd.Function):
-    """`_Score` of many values and one ``nu``, by the same means."""
+class _TabledScore(_Tabled):
+    """`_Score`: the score as a function of ``eta``, and ``dw / d nu`` for the gradient."""
+
+    exact = _Score
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, nu: Tensor) -> Tensor:
+    def forward(x: Tensor, nu: Tensor) -> Tensor:
         eta = torch.asinh(x.abs() * torch.rsqrt(nu))
         step = STEP / math.sqrt(float(nu) + 1)
-        nodes = torch.arange(int(float(eta.max()) / step) + 2, dtype=x.dtype, device=x.device) * step
-        log_tail, along_nu = _upper_tail(nodes, nu.expand_as(nodes))
-        score = -log_ndtri(log_tail)
+        nodes = _nodes(eta, step, LOWEST / float(nu) + 2)
+        score = -log_ndtri(_log_upper_tail(nodes, nu.expand_as(nodes)))
         first = torch.exp(_log_density_eta(nodes, nu) - log_normal(score))
         second = first * (score * first - nu * torch.tanh(nodes))
-        w = torch.copysign(Hermite(step, score, first, second)(eta), x)
-        ctx.step = step
-        ctx.save_for_backward(x, nu, w, eta, -along_nu * torch.exp(-log_normal(score)))
-        return w
+        return torch.copysign(Hermite(step, score, first, second)(eta), x)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
-        x, nu, w, eta, along = ctx.saved_tensors
+        x, nu, w = ctx.saved_tensors
         to_x = grad * torch.exp(student_log_density(x, nu) - log_normal(w))
         if not ctx.needs_input_grad[1]:
             return to_x, None
-        # along is dw / d nu at fixed x; its slope in eta by fourth-order differences of the nodes
-        slope = torch.gradient(along, spacing=ctx.step, edge_order=2)[0]
-        moved = Hermite(ctx.step, along, slope)(eta)
+        eta = torch.asinh(x.abs() * torch.rsqrt(nu))
+        step = STEP / math.sqrt(float(nu) + 1)
+        nodes = _nodes(eta, step, LOWEST / float(nu) + 2)
+        log_tail, along_nu = _upper_tail(nodes, nu.expand_as(nodes))
+        along = -along_nu * torch.exp(-log_normal(log_ndtri(log_tail)))  # dw / d nu at the nodes, x held fixed
+        slope = torch.gradient(along, spacing=step, edge_order=2)[0]
+        moved = Hermite(step, along, slope)(eta)
         return to_x, (grad * torch.sign(x) * moved).sum().reshape(nu.shape)
+
+
+def _nodes(x: Tensor, step: float, reach: float) -> Tensor:
+    """Equally spaced from zero to beyond the largest ``|x|``, but no further than ``reach``."""
+    furthest = float(x.abs().nan_to_num(0.0).clamp(max=reach).max())
+    return torch.arange(int(furthest / step) + 2, dtype=x.dtype, device=x.device) * step
 
 
 def student_score(x: Tensor, nu: Tensor) -> Tensor:
