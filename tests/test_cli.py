@@ -51,5 +51,5 @@ def test_a_demo_killed_between_two_seeds_goes_on_with_the_same_records(finished,
 def test_a_wrong_setting_is_explained():
     result = run("demo", "--seeds", "0")
     assert result.returncode != 0
-    assert "at least one seed" in result.stderr
+    assert "at least one of seeds" in result.stderr
     assert "Traceback" not in result.stderr

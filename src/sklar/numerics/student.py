@@ -61,10 +61,17 @@ def student_log_tail(x: Tensor, nu: Tensor) -> Tensor:
         return _log_upper_tail(torch.asinh(x.abs() * torch.rsqrt(nu)), nu)
 
 
+def _in_front(x: Tensor, axis: int | None) -> Tensor:
+    """The axis that vmap adds first; of length one where there is none."""
+    return x.unsqueeze(0) if axis is None else x.movedim(axis, 0)
+
+
 class _Score(torch.autograd.Function):
     """``w`` with ``Phi(w) = T_nu(x)``."""
 
-    generate_vmap_rule = True
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, int | None], x: Tensor, nu: Tensor) -> tuple[Any, tuple[int, int]]:
+        return _Score.apply(*torch.broadcast_tensors(_in_front(x, in_dims[0]), _in_front(nu, in_dims[1]))), (0, 0)
 
     @staticmethod
     def forward(x: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,7 +115,9 @@ def _log_density_eta(eta: Tensor, nu: Tensor) -> Tensor:
 class _Value(torch.autograd.Function):
     """``x`` with ``T_nu(x) = Phi(w)``."""
 
-    generate_vmap_rule = True
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, int | None], w: Tensor, nu: Tensor) -> tuple[Any, tuple[int, int]]:
+        return _Value.apply(*torch.broadcast_tensors(_in_front(w, in_dims[0]), _in_front(nu, in_dims[1]))), (0, 0)
 
     @staticmethod
     def forward(w: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,12 +149,9 @@ class _Tabled(torch.autograd.Function):
     @classmethod
     def vmap(cls, info: Any, in_dims: tuple[int | None, int | None], x: Tensor, nu: Tensor) -> tuple[Tensor, int]:
         """Under vmap each example may have a ``nu`` of its own: every point exactly."""
-        x = x if in_dims[0] is None else x.movedim(in_dims[0], 0)
-        nu = nu.reshape(1) if in_dims[1] is None else nu.movedim(in_dims[1], 0).reshape(-1)
-        if in_dims[0] is None:
-            x = x.expand(len(nu), *x.shape)
-        nu = nu.reshape(-1, *[1] * (x.ndim - 1))
-        return cls.exact.apply(x, nu.expand_as(x))[0], 0
+        x, nu = _in_front(x, in_dims[0]), _in_front(nu, in_dims[1])
+        nu = nu.reshape(len(nu), *[1] * (x.ndim - 1))
+        return cls.exact.apply(*torch.broadcast_tensors(x, nu))[0], 0
 
 
 class _TabledValue(_Tabled):

@@ -86,9 +86,10 @@ class BB6(Family):
         theta, delta = (value.unsqueeze(-1) for value in p)
 
         def ratio(t: Tensor, rest: Tensor) -> Tensor:
-            log_power = theta * torch.log(rest)
+            log_rest = _log_complement(t, rest)
+            log_power = theta * log_rest
             log_x = log_power - log_phi(-log1mexp(-log_power))
-            return -torch.exp(log_x + log1mexp(-log_power) - (theta - 1) * torch.log(rest)) / (theta * delta)
+            return -torch.exp(log_x + log1mexp(-log_power) - (theta - 1) * log_rest) / (theta * delta)
 
         return generator_ratio_integral(ratio, p[0])
 
@@ -136,10 +137,11 @@ class BB7(Family):
         theta, delta = (value.unsqueeze(-1) for value in p)
 
         def ratio(t: Tensor, rest: Tensor) -> Tensor:
-            log_d = log1mexp(-theta * torch.log(rest))
+            log_rest = _log_complement(t, rest)
+            log_d = log1mexp(-theta * log_rest)
             # 1 - D^delta over (1-t)^(theta-1): both may underflow
             log_top = torch.log(-delta * log_d) + log_phi(-delta * log_d)
-            return -torch.exp(log_top + log_d - (theta - 1) * torch.log(rest)) / (theta * delta)
+            return -torch.exp(log_top + log_d - (theta - 1) * log_rest) / (theta * delta)
 
         return generator_ratio_integral(ratio, p[0])
 
@@ -215,6 +217,11 @@ class BB8(Family):
     def tail_dependence(self, p: Parameters) -> tuple[Tensor, Tensor]:
         zero = torch.zeros_like(p[0])
         return zero, torch.where(p[1] == 1, 2 - torch.exp2(1 / p[0]), zero)
+
+
+def _log_complement(t: Tensor, rest: Tensor) -> Tensor:
+    """``log(1 - t)`` from whichever of ``t`` and ``1 - t`` is small."""
+    return torch.where(t < 0.5, torch.log1p(-t), torch.log(rest))
 
 
 def _log_eta(theta: Tensor, delta: Tensor) -> Tensor:

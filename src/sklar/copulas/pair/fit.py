@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from sklar.copulas.pair.mixture import Mixture
 from sklar.copulas.pair.module import ROTATIONS, PairCopula, PairScores, pair_copula
 from sklar.copulas.pair.registry import FAMILIES
 
@@ -65,8 +66,8 @@ def _maximise(copula: PairScores, w1: Tensor, w2: Tensor, weights: Tensor) -> fl
 def fit(copula: Copula, data: Tensor, weights: Tensor | None = None) -> Copula:
     """Fit one pair copula, or a mixture, to scores by maximum likelihood, in place; returns it.
 
-    A single family is fitted from several strengths of dependence, the best is kept; a mixture goes on from where it
-    is.
+    A single family is fitted from several strengths of dependence, the best is kept. A mixture starts with each of its
+    families fitted alone and equal weights.
 
     Args:
         copula: one pair, not a batch.
@@ -80,6 +81,10 @@ def fit(copula: Copula, data: Tensor, weights: Tensor | None = None) -> Copula:
         raise ValueError(f"fit takes one pair, not a batch of shape {tuple(copula.batch_shape)}")
     w1, w2, weights = _checked(data, weights)
     if not isinstance(copula, PairCopula):
+        if isinstance(copula, Mixture):
+            for component in copula.parts():
+                fit(component, data, weights)
+            torch.nn.init.zeros_(copula.logits)
         _maximise(copula, w1, w2, weights)
         return copula
     tau = _tau(w1, w2, weights)

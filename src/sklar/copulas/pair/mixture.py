@@ -44,13 +44,14 @@ class Mixture(PairScores):
     @property
     def batch_shape(self) -> torch.Size:
         """Shape of the batch of pairs."""
-        return self._parts()[0].batch_shape
+        return self.parts()[0].batch_shape
 
     def weights(self) -> Tensor:
         """Mixture weights, ``(*batch_shape, K)``."""
         return torch.softmax(self.logits, -1)
 
-    def _parts(self) -> list[PairCopula]:
+    def parts(self) -> list[PairCopula]:
+        """The components, in order."""
         return list(self.components)  # type: ignore[arg-type]
 
     def _log_weights(self, dtype: torch.dtype) -> Tensor:
@@ -58,12 +59,12 @@ class Mixture(PairScores):
 
     def log_prob(self, w1: Tensor, w2: Tensor) -> Tensor:
         """See `PairScores.log_prob`."""
-        each = torch.stack([c.log_prob(w1, w2) for c in self._parts()], -1)
+        each = torch.stack([c.log_prob(w1, w2) for c in self.parts()], -1)
         return torch.logsumexp(self._log_weights(each.dtype) + each, -1)
 
     def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
         """See `PairScores.cdf`."""
-        each = torch.stack([c.cdf(w1, w2) for c in self._parts()], -1)
+        each = torch.stack([c.cdf(w1, w2) for c in self.parts()], -1)
         return (self.weights().to(each.dtype) * each).sum(-1)
 
     def _mixed(self, scores: list[Tensor]) -> Tensor:
@@ -74,11 +75,11 @@ class Mixture(PairScores):
 
     def hfunc1(self, w1: Tensor, w2: Tensor) -> Tensor:
         """See `PairScores.hfunc1`."""
-        return self._mixed([c.hfunc1(w1, w2) for c in self._parts()])
+        return self._mixed([c.hfunc1(w1, w2) for c in self.parts()])
 
     def hfunc2(self, w1: Tensor, w2: Tensor) -> Tensor:
         """See `PairScores.hfunc2`."""
-        return self._mixed([c.hfunc2(w1, w2) for c in self._parts()])
+        return self._mixed([c.hfunc2(w1, w2) for c in self.parts()])
 
     def hinv1(self, w1: Tensor, q: Tensor) -> Tensor:
         """See `PairScores.hinv1`."""
@@ -97,12 +98,12 @@ class Mixture(PairScores):
     def prune(self) -> PairCopula:
         """The component with the largest weight, alone; of a batch, the largest mean weight."""
         best = int(self.weights().reshape(-1, len(self.components)).mean(0).argmax())
-        return self._parts()[best]
+        return self.parts()[best]
 
     def description(self) -> dict[str, Any]:
         """Components and logits of the weights."""
         return {
-            "mixture": [c.description() for c in self._parts()],
+            "mixture": [c.description() for c in self.parts()],
             "logits": self.logits.detach().double().tolist(),
         }
 
