@@ -79,17 +79,22 @@ def log_ndtr(x: Tensor) -> Tensor:
 class _LogNdtri(torch.autograd.Function):
     """Normal quantile of ``exp(log_p)``; its derivative is the Mills ratio at the result."""
 
-    generate_vmap_rule = True
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int], log_p: Tensor) -> tuple[Tensor, int]:
+        return _LogNdtri.apply(log_p), in_dims[0]
 
     @staticmethod
     def forward(log_p: Tensor) -> Tensor:
         # In float64 the plain quantile reaches w = -37; the error that exp makes in p costs w less than its rounding.
         log_p64 = log_p.double()
-        w = torch.where(
-            log_p64 > -math.log(2.0),
-            -torch.special.ndtri(-torch.expm1(log_p64)),
-            torch.special.ndtri(torch.exp(log_p64.clamp(min=-700.0))),
-        )
+        upper = log_p64 > -math.log(2.0)
+        p = torch.exp(log_p64.clamp(min=-700.0))
+        if bool(upper.any()):
+            p = torch.where(upper, -torch.expm1(log_p64), p)
+        w = torch.special.ndtri(p)
+        w = torch.where(upper, -w, w)
+        if not bool((log_p64 < -700.0).any()):
+            return w.to(log_p.dtype)
         # Beyond, log Phi(-x) = -x^2/2 - log(x sqrt(2 pi)) + log(1 - x^-2 + 3 x^-4 - ...), solved for x by iteration;
         # each step gains three digits.
         tail = -log_p64.clamp(min=-1e300, max=-700.0)

@@ -7,6 +7,7 @@ Everything is computed in float64, whatever the arguments' type. With ``x = sqrt
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from sklar.numerics.normal import log_ndtr, log_ndtri, log_normal
 
 LOG_2 = math.log(2.0)
 NEWTON_STEPS = 60  # a safety net; three or four are needed
-TABLE_FROM = 4096  # this many points of one distribution are looked up in a table instead
+TABLE_FROM = 256  # this many points of one distribution are looked up in a table instead
 REACH = 38.0  # the largest score whose tail has a floating-point number
 LOWEST = 740.0  # minus the log of the smallest such tail, about nu times the largest eta
 STEP = 1 / 32  # between the table's nodes: of the score, and of eta times sqrt(nu)
@@ -161,8 +162,7 @@ class _TabledValue(_Tabled):
 
     @staticmethod
     def forward(w: Tensor, nu: Tensor) -> Tensor:
-        nodes = _nodes(w, STEP, REACH)
-        eta, _ = _eta_of_score(nodes, nu.expand_as(nodes))
+        nodes, eta, _ = _value_nodes(float(nu), _node_count(w, STEP, REACH), w.device)
         first = torch.exp(log_normal(nodes) - _log_density_eta(eta, nu))
         second = first * (nu * torch.tanh(eta) * first - nodes)
         return torch.copysign(torch.sqrt(nu) * torch.sinh(Hermite(STEP, eta, first, second)(w.abs())), w)
@@ -173,8 +173,7 @@ class _TabledValue(_Tabled):
         to_w = grad * torch.exp(log_normal(w) - student_log_density(x, nu))
         if not ctx.needs_input_grad[1]:
             return to_w, None
-        nodes = _nodes(w, STEP, REACH)
-        eta, along_nu = _eta_of_score(nodes, nu.expand_as(nodes))
+        nodes, eta, along_nu = _value_nodes(float(nu), _node_count(w, STEP, REACH), w.device)
         at = torch.sqrt(nu) * torch.sinh(eta)
         log_density = student_log_density(at, nu)
         along = along_nu * torch.exp(-log_density)  # dx / d nu at the nodes
@@ -199,8 +198,7 @@ class _TabledScore(_Tabled):
     def forward(x: Tensor, nu: Tensor) -> Tensor:
         eta = torch.asinh(x.abs() * torch.rsqrt(nu))
         step = STEP / math.sqrt(float(nu) + 1)
-        nodes = _nodes(eta, step, LOWEST / float(nu) + 2)
-        score = -log_ndtri(_log_upper_tail(nodes, nu.expand_as(nodes)))
+        nodes, score, _ = _score_nodes(float(nu), _node_count(eta, step, LOWEST / float(nu) + 2), x.device)
         first = torch.exp(_log_density_eta(nodes, nu) - log_normal(score))
         second = first * (score * first - nu * torch.tanh(nodes))
         return torch.copysign(Hermite(step, score, first, second)(eta), x)
@@ -213,18 +211,32 @@ class _TabledScore(_Tabled):
             return to_x, None
         eta = torch.asinh(x.abs() * torch.rsqrt(nu))
         step = STEP / math.sqrt(float(nu) + 1)
-        nodes = _nodes(eta, step, LOWEST / float(nu) + 2)
-        log_tail, along_nu = _upper_tail(nodes, nu.expand_as(nodes))
-        along = -along_nu * torch.exp(-log_normal(log_ndtri(log_tail)))  # dw / d nu at the nodes, x held fixed
+        _, score, along_nu = _score_nodes(float(nu), _node_count(eta, step, LOWEST / float(nu) + 2), x.device)
+        along = -along_nu * torch.exp(-log_normal(score))  # dw / d nu at the nodes, x held fixed
         slope = torch.gradient(along, spacing=step, edge_order=2)[0]
         moved = Hermite(step, along, slope)(eta)
         return to_x, (grad * torch.sign(x) * moved).sum().reshape(nu.shape)
 
 
-def _nodes(x: Tensor, step: float, reach: float) -> Tensor:
-    """Equally spaced from zero to beyond the largest ``|x|``, but no further than ``reach``."""
+def _node_count(x: Tensor, step: float, reach: float) -> int:
+    """Nodes from zero to beyond the largest ``|x|``, no further than ``reach``; in steps of 64, to share tables."""
     furthest = float(x.abs().nan_to_num(0.0).clamp(max=reach).max())
-    return torch.arange(int(furthest / step) + 2, dtype=x.dtype, device=x.device) * step
+    return 64 * (int(furthest / step) // 64 + 1) + 2
+
+
+@lru_cache(maxsize=32)
+def _value_nodes(nu: float, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores ``STEP`` apart, their ``eta``, and the derivative of its tail in ``nu``; kept for the next call."""
+    nodes = torch.arange(count, dtype=torch.float64, device=device) * STEP
+    return nodes, *_eta_of_score(nodes, torch.full_like(nodes, nu))
+
+
+@lru_cache(maxsize=32)
+def _score_nodes(nu: float, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Values of ``eta``, their scores, and the derivative of the upper tail in ``nu``; kept for the next call."""
+    nodes = torch.arange(count, dtype=torch.float64, device=device) * (STEP / math.sqrt(nu + 1))
+    log_tail, along_nu = _upper_tail(nodes, torch.full_like(nodes, nu))
+    return nodes, -log_ndtri(log_tail), along_nu
 
 
 def student_score(x: Tensor, nu: Tensor) -> Tensor:

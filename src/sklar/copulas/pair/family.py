@@ -103,7 +103,8 @@ def score_of(log_h: Tensor, log_rest: Tensor | None = None) -> Tensor:
     if log_rest is None:
         near = torch.where(left, -1.0, log_h).clamp(max=-tiny)
         log_rest = torch.log(-torch.expm1(near))
-    return torch.where(left, log_ndtri(torch.where(left, log_h, -1.0)), -log_ndtri(torch.where(left, -1.0, log_rest)))
+    w = log_ndtri(torch.where(left, log_h, log_rest))
+    return torch.where(left, w, -w)
 
 
 def safe_log(x: Tensor) -> Tensor:

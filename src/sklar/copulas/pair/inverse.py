@@ -40,7 +40,7 @@ def solve_quantile(
             score = conditional(a, False)
             return score - q_wide, torch.exp(log_slope(a, score))
 
-        tolerance = 4 * torch.finfo(edge.dtype).eps * (1 + q_wide.abs())
+        tolerance = 64 * torch.finfo(edge.dtype).eps * (1 + q_wide.abs())
         root = find_root(residual, -edge, edge, start.expand_as(edge).clamp(-8.0, 8.0), tolerance)
     if not torch.is_grad_enabled():
         return root
