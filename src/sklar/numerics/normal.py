@@ -127,4 +127,5 @@ def log_ndtri(log_p: Tensor) -> Tensor:
 
     Near ``log_p = 0`` the input itself has lost its digits; work with the other tail there.
     """
-    return call(_LogNdtri, log_p)
+    w: Tensor = _LogNdtri.apply(log_p)  # never its bare forward, whose choices vmap cannot see
+    return w

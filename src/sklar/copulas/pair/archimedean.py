@@ -14,11 +14,12 @@ from sklar.copulas.pair.generators import (
     gumbel_step,
     gumbel_sum,
     joe_distortion,
+    joe_inverse,
     joe_jacobian,
     log_bernoulli,
     log_minus_log,
 )
-from sklar.numerics import log1mexp, log_ndtr, log_phi, log_softplus, softplus
+from sklar.numerics import log_ndtr, log_phi, log_softplus, softplus
 
 
 class Clayton(Family):
@@ -119,8 +120,7 @@ class Joe(Family):
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         (theta,) = p
-        z = torch.exp(torch.logaddexp(joe_distortion(a, theta), joe_distortion(b, theta)))
-        return -torch.expm1(log1mexp(z) / theta)
+        return joe_inverse(torch.logaddexp(joe_distortion(a, theta), joe_distortion(b, theta)), theta)
 
     def tau(self, p: Parameters) -> Tensor:
         (theta,) = p

@@ -11,6 +11,7 @@ from sklar.copulas.pair.generators import (
     gumbel_step,
     gumbel_sum,
     joe_distortion,
+    joe_inverse,
     joe_jacobian,
     log_bernoulli,
 )
@@ -80,7 +81,7 @@ class BB6(Family):
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         theta, delta = p
         larger, _, e = gumbel_sum(joe_distortion(a, theta), joe_distortion(b, theta), delta)
-        return -torch.expm1(log1mexp(torch.exp(larger + e)) / theta)
+        return joe_inverse(larger + e, theta)
 
     def tau(self, p: Parameters) -> Tensor:
         theta, delta = (value.unsqueeze(-1) for value in p)
@@ -97,6 +98,17 @@ class BB6(Family):
         return torch.zeros_like(p[0]), 2 - torch.exp2(1 / (p[0] * p[1]))
 
 
+def _clayton_sum(x: Tensor, y: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """From ``log X``, ``log Y`` of ``e^(delta Z) = e^(delta X) + e^(delta Y) - 1``.
+
+    The logs, larger and smaller; ``Z`` minus the larger of X and Y; and ``log Z``.
+    """
+    larger, smaller = torch.maximum(x, y), torch.minimum(x, y)
+    small = delta * torch.exp(smaller)
+    r = torch.log(delta) + smaller + small + log_phi(small) - delta * torch.exp(larger)
+    return larger, smaller, softplus(r) / delta, torch.logaddexp(larger, log_softplus(r) - torch.log(delta))
+
+
 class BB7(Family):
     """Clayton distorted by Joe: generator ``(1 - (1-u)^theta)^-delta - 1``; both tails."""
 
@@ -107,11 +119,8 @@ class BB7(Family):
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         theta, delta = p
         x, y = joe_distortion(a, theta), joe_distortion(b, theta)
-        larger, smaller = torch.maximum(x, y), torch.minimum(x, y)
+        larger, smaller, e, z = _clayton_sum(x, y, delta)
         big, small = torch.exp(larger), torch.exp(smaller)
-        r = torch.log(delta) + smaller + delta * small + log_phi(delta * small) - delta * big
-        e = softplus(r) / delta  # Z - larger
-        z = torch.logaddexp(larger, log_softplus(r) - torch.log(delta))
         power = small - delta * (big - small) - (1 + 2 * delta) * e
         factor = torch.logaddexp(torch.log1p(delta) + z, safe_log((theta - 1) / theta) + log_bernoulli(big + e))
         return joe_jacobian(larger, smaller, z - larger, z, theta) + power + factor
@@ -128,10 +137,8 @@ class BB7(Family):
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         theta, delta = p
-        x, y = torch.exp(joe_distortion(a, theta)), torch.exp(joe_distortion(b, theta))
-        larger, smaller = torch.maximum(x, y), torch.minimum(x, y)
-        z = larger + torch.log1p(torch.expm1(delta * smaller) * torch.exp(-delta * larger)) / delta
-        return -torch.expm1(log1mexp(z) / theta)
+        _, _, _, z = _clayton_sum(joe_distortion(a, theta), joe_distortion(b, theta), delta)
+        return joe_inverse(z, theta)
 
     def tau(self, p: Parameters) -> Tensor:
         theta, delta = (value.unsqueeze(-1) for value in p)
@@ -195,9 +202,10 @@ class BB8(Family):
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         theta, delta = p
-        log_k = self._distortion(a, theta, delta)[1] + self._distortion(b, theta, delta)[1]
-        log_base = torch.log1p(-torch.exp(_log_eta(theta, delta) + log_k)) / theta
-        return -torch.expm1(log_base) / delta
+        power, log_x, _ = self._distortion(a, theta, delta)
+        _, _, log_1my = self._distortion(b, theta, delta)
+        log_rest = torch.logaddexp(power, _log_eta(theta, delta) + log_x + log_1my)  # log(1 - eta K)
+        return -torch.expm1(log_rest / theta) / delta
 
     def tau(self, p: Parameters) -> Tensor:
         theta, delta = (value.unsqueeze(-1) for value in p)
@@ -240,4 +248,4 @@ def _log_one_minus_power(theta: Tensor, log_base: Tensor, delta: Tensor, log_u: 
 
 
 def _positive(theta: Tensor) -> Tensor:
-    return theta.clamp(min=1e-10)
+    return theta.clamp(min=1e-10 if theta.dtype == torch.float64 else 1e-6)

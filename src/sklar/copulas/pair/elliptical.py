@@ -10,6 +10,8 @@ from torch import Tensor
 from sklar.copulas.pair.family import Family, Parameters
 from sklar.numerics import gauss_legendre, student_log_density, student_score, student_value
 
+STRONGEST = 1 - 1e-7  # at a correlation of one there is no density; this one float32 can still tell from it
+
 
 class Independence(Family):
     """``C = u v``."""
@@ -40,7 +42,7 @@ class Gaussian(Family):
     """The copula of two correlated normals."""
 
     name = "gaussian"
-    parameters = (("rho", -1.0, 1.0),)
+    parameters = (("rho", -STRONGEST, STRONGEST),)
     start = (0.3,)
     rotatable = False
 
@@ -79,7 +81,7 @@ class Student(Family):
     """The copula of a bivariate t: both tails, alike. Computed in float64, whatever the scores' type."""
 
     name = "student"
-    parameters = (("rho", -1.0, 1.0), ("nu", 2.0, 50.0))
+    parameters = (("rho", -STRONGEST, STRONGEST), ("nu", 2.0, 50.0))
     start = (0.3, 8.0)
     rotatable = False
 

@@ -56,7 +56,9 @@ class Frank(Family):
         theta, flip = p[0].abs().clamp(min=1e-9), _sign(p[0])
         u, v = torch.special.ndtr(flip * a), torch.special.ndtr(b)
         top = torch.expm1(-theta * u) * torch.expm1(-theta * v)
-        value = -torch.log1p(top / torch.expm1(-theta)) / theta
+        plain = -torch.log1p((top / torch.expm1(-theta)).clamp(min=-0.99)) / theta
+        # -log of the same, written as a sum of positives over 1 - e^-theta; digits are lost where theta is small
+        value = torch.where(theta < 1, plain, (log_phi(theta) - _Terms(flip * a, b, theta).log_sum) / theta)
         return torch.where(flip > 0, value, v - value)
 
     def tau(self, p: Parameters) -> Tensor:

@@ -24,6 +24,11 @@ def joe_distortion(w: Tensor, theta: Tensor) -> Tensor:
     return -t - log_phi(-log1mexp(t))
 
 
+def joe_inverse(z: Tensor, theta: Tensor) -> Tensor:
+    """``1 - (1 - e^-Z)^(1/theta)`` from ``log Z``."""
+    return -torch.expm1((z + log_phi(torch.exp(z))) / theta)
+
+
 def clayton_distortion(w: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
     """``log X`` and ``log(1 + X)``, ``X = u^-theta - 1``, of a score."""
     t = -theta * log_ndtr(w)

@@ -134,7 +134,7 @@ class PairCopula(PairScores):
         raw = torch.empty(*shape, len(bounds), dtype=torch.float64)
         for k, ((name, low, high), value) in enumerate(zip(bounds, tensors, strict=True)):
             if not bool(((value >= low) & (value <= high)).all()):
-                raise ValueError(f"{family}: {name} must be between {low:g} and {high:g}, got {value.tolist()}")
+                raise ValueError(f"{family}: {name} must be between {low} and {high}, got {value.tolist()}")
             raw[..., k] = _unconstrained(value, low, high)
         self.raw = nn.Parameter(raw)
 
