@@ -11,7 +11,7 @@ from sklar.numerics.quadrature import gauss_hermite, gauss_legendre, tanh_sinh
 from sklar.numerics.quasi import quasi_normal
 from sklar.numerics.roots import find_root
 from sklar.numerics.shrinkage import shrinkage_intensity
-from sklar.numerics.student import student_log_density, student_log_tail, student_score, student_value
+from sklar.numerics.student import student_log_density, student_score, student_value
 
 __all__ = [
     "LOG_SQRT_2PI",
@@ -31,7 +31,6 @@ __all__ = [
     "shrinkage_intensity",
     "softplus",
     "student_log_density",
-    "student_log_tail",
     "student_score",
     "student_value",
     "tanh_sinh",

@@ -85,8 +85,6 @@ class _LogBetainc(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, log_x: Tensor, log_1mx: Tensor) -> tuple[Tensor, Tensor]:
-        shape = torch.broadcast_shapes(a.shape, b.shape, log_x.shape)
-        a, b, log_x, log_1mx = (value.detach().double().expand(shape) for value in (a, b, log_x, log_1mx))
         lower, upper, grad_a, grad_b, log_beta = log_tails(a, b, log_x, log_1mx)
         # d I / d log x, given that 1 - x follows.
         grad_x = torch.exp(a * log_x + (b - 1) * log_1mx - log_beta)

@@ -8,25 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sklar.numerics.normal import call
+from sklar.numerics.elementwise import Elementwise, call
 
 # x / (e^x - 1) = 1 - x/2 + x^2/12 - ...: the coefficients of (that - 1) / x, in powers of x.
 _SLOPE = (-1 / 2, 1 / 12, 0.0, -1 / 720, 0.0, 1 / 30240, 0.0, -1 / 1209600, 0.0, 1 / 47900160)
 
 
-class _LogPhi(torch.autograd.Function):
+class _LogPhi(Elementwise):
     """``log((1 - e^-x) / x)`` for ``x >= 0``; its derivative is ``1 / (e^x - 1) - 1 / x``."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         ratio = torch.expm1(-x).div_(-x)
         return torch.where(x == 0, 0.0, ratio.log_())
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -49,20 +43,14 @@ def log_phi(x: Tensor) -> Tensor:
     return call(_LogPhi, x)
 
 
-class _LogSoftplus(torch.autograd.Function):
+class _LogSoftplus(Elementwise):
     """``log log(1 + e^x)``; its derivative is ``1 / ((1 + e^-x) log(1 + e^x))``."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         far = x < -17.0
         plain = softplus(torch.where(far, 0.0, x)).log_()
         return torch.where(far, x - 0.5 * torch.exp(x), plain)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -77,18 +65,12 @@ def log_softplus(x: Tensor) -> Tensor:
     return call(_LogSoftplus, x)
 
 
-class _Softplus(torch.autograd.Function):
+class _Softplus(Elementwise):
     """``log(1 + e^x)`` without the threshold of torch's own, which costs digits."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         return x.abs().neg_().exp_().log1p_().add_(x.clamp(min=0.0))
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -101,18 +83,12 @@ def softplus(x: Tensor) -> Tensor:
     return call(_Softplus, x)
 
 
-class _Log1mExp(torch.autograd.Function):
+class _Log1mExp(Elementwise):
     """``log(1 - e^-x)`` for ``x >= 0``; its derivative is ``1 / (e^x - 1)``."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         return torch.where(x < math.log(2.0), torch.log(-torch.expm1(-x)), torch.log1p(-torch.exp(-x)))
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:

@@ -1,8 +1,4 @@
-"""The normal distribution in log space, with the gradients that torch lacks.
-
-Scores (normal quantiles ``w = ndtri(u)``) rather than uniforms travel through the library, because a float32 ``u``
-near one has no digits left. These functions turn log probabilities into scores and back without leaving log space.
-"""
+"""The normal distribution in log space, with the gradients that torch lacks."""
 
 from __future__ import annotations
 
@@ -12,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sklar.numerics.elementwise import Elementwise, call
+
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -20,25 +18,13 @@ def log_normal(w: Tensor) -> Tensor:
     return -0.5 * w * w - LOG_SQRT_2PI
 
 
-def call(function: Any, x: Tensor) -> Tensor:
-    """The function with its own gradient where one is asked for, else its bare forward, which is cheaper."""
-    result: Tensor = function.apply(x) if x.requires_grad else function.forward(x)
-    return result
-
-
-class _InverseMills(torch.autograd.Function):
+class _InverseMills(Elementwise):
     """``phi(x) / Phi(x)``, whose derivative is ``-r (x + r)``."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         # Where erfcx overflows, far to the right, the ratio is zero to all digits.
         return math.sqrt(2 / math.pi) / torch.special.erfcx(x * -math.sqrt(0.5))
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -52,18 +38,12 @@ def inverse_mills(x: Tensor) -> Tensor:
     return call(_InverseMills, x)
 
 
-class _LogNdtr(torch.autograd.Function):
+class _LogNdtr(Elementwise):
     """``torch.special.log_ndtr`` with a gradient that does not cancel (torch's is 4% off at -1000 in float32)."""
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         return torch.special.log_ndtr(x)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:

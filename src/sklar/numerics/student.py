@@ -30,18 +30,20 @@ def _log_cosh(eta: Tensor) -> Tensor:
     return torch.where(eta < 1, near, eta + torch.log1p(torch.exp(-2 * eta)) - LOG_2)
 
 
+def _log_parts(eta: Tensor) -> tuple[Tensor, Tensor]:
+    """``log z`` and ``log(1 - z)``."""
+    return -2 * _log_cosh(eta), 2 * torch.log(torch.tanh(eta.clamp(min=1e-150)))
+
+
 def _log_upper_tail(eta: Tensor, nu: Tensor) -> Tensor:
     """Log of the upper tail at ``eta >= 0``."""
-    log_1mz = 2 * torch.log(torch.tanh(eta.clamp(min=1e-150)))
-    return log_tails(0.5 * nu, torch.full_like(nu, 0.5), -2 * _log_cosh(eta), log_1mz, derivatives=False)[0] - LOG_2
+    return log_tails(0.5 * nu, torch.full_like(nu, 0.5), *_log_parts(eta), derivatives=False)[0] - LOG_2
 
 
 def _upper_tail(eta: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
     """Log of the upper tail at ``eta >= 0``, and the derivative of the tail in ``nu`` with ``x`` held fixed."""
-    log_z = -2 * _log_cosh(eta)
-    log_1mz = 2 * torch.log(torch.tanh(eta.clamp(min=1e-150)))
-    half = torch.full_like(nu, 0.5)
-    lower, _, grad_a, _, log_beta = log_tails(0.5 * nu, half, log_z, log_1mz)
+    log_z, log_1mz = _log_parts(eta)
+    lower, _, grad_a, _, log_beta = log_tails(0.5 * nu, torch.full_like(nu, 0.5), log_z, log_1mz)
     # z moves with nu too: d log z / d nu = (1 - z) / nu.
     along_z = torch.exp(0.5 * nu * log_z - 0.5 * log_1mz - log_beta) * torch.exp(log_1mz) / nu
     return lower - LOG_2, 0.5 * (0.5 * grad_a + along_z)
@@ -55,34 +57,34 @@ def student_log_density(x: Tensor, nu: Tensor) -> Tensor:
     return constant - 0.5 * (nu + 1) * torch.log1p(ratio * ratio)
 
 
-def student_log_tail(x: Tensor, nu: Tensor) -> Tensor:
-    """Log of the smaller tail, ``log T_nu(-|x|)``, elementwise, float64, without gradients."""
-    with torch.no_grad():
-        x, nu = torch.broadcast_tensors(x.double(), nu.double())
-        return _log_upper_tail(torch.asinh(x.abs() * torch.rsqrt(nu)), nu)
-
-
 def _in_front(x: Tensor, axis: int | None) -> Tensor:
     """The axis that vmap adds first; of length one where there is none."""
     return x.unsqueeze(0) if axis is None else x.movedim(axis, 0)
 
 
-class _Score(torch.autograd.Function):
-    """``w`` with ``Phi(w) = T_nu(x)``."""
+class _Exact(torch.autograd.Function):
+    """A map of values and ``nu`` of one shape; with the result comes the derivative of the upper tail in ``nu``."""
 
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, int | None], x: Tensor, nu: Tensor) -> tuple[Any, tuple[int, int]]:
-        return _Score.apply(*torch.broadcast_tensors(_in_front(x, in_dims[0]), _in_front(nu, in_dims[1]))), (0, 0)
-
-    @staticmethod
-    def forward(x: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
-        log_tail, along_nu = _upper_tail(torch.asinh(x.abs() * torch.rsqrt(nu)), nu)
-        return torch.copysign(log_ndtri(log_tail), x), along_nu
+    @classmethod
+    def vmap(
+        cls, info: Any, in_dims: tuple[int | None, int | None], x: Tensor, nu: Tensor
+    ) -> tuple[Any, tuple[int, int]]:
+        """Elementwise, whichever of the two is batched."""
+        return cls.apply(*torch.broadcast_tensors(_in_front(x, in_dims[0]), _in_front(nu, in_dims[1]))), (0, 0)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
         ctx.mark_non_differentiable(output[1])
         ctx.save_for_backward(*inputs, *output)
+
+
+class _Score(_Exact):
+    """``w`` with ``Phi(w) = T_nu(x)``."""
+
+    @staticmethod
+    def forward(x: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
+        log_tail, along_nu = _upper_tail(torch.asinh(x.abs() * torch.rsqrt(nu)), nu)
+        return torch.copysign(log_ndtri(log_tail), x), along_nu
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,22 +115,13 @@ def _log_density_eta(eta: Tensor, nu: Tensor) -> Tensor:
     return torch.lgamma(0.5 * (nu + 1)) - torch.lgamma(0.5 * nu) - 0.5 * math.log(math.pi) - nu * _log_cosh(eta)
 
 
-class _Value(torch.autograd.Function):
+class _Value(_Exact):
     """``x`` with ``T_nu(x) = Phi(w)``."""
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, int | None], w: Tensor, nu: Tensor) -> tuple[Any, tuple[int, int]]:
-        return _Value.apply(*torch.broadcast_tensors(_in_front(w, in_dims[0]), _in_front(nu, in_dims[1]))), (0, 0)
 
     @staticmethod
     def forward(w: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
         eta, along_nu = _eta_of_score(w.abs(), nu)
         return torch.copysign(torch.sqrt(nu) * torch.sinh(eta), w), along_nu
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> None:
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(*inputs, *output)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,7 +134,7 @@ class _Value(torch.autograd.Function):
 class _Tabled(torch.autograd.Function):
     """A map and its inverse for many points of one ``nu``: interpolated between exact nodes, first derivatives only."""
 
-    exact: type[torch.autograd.Function]
+    exact: type[_Exact]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -162,7 +155,7 @@ class _TabledValue(_Tabled):
 
     @staticmethod
     def forward(w: Tensor, nu: Tensor) -> Tensor:
-        nodes, eta, _ = _value_nodes(float(nu), _node_count(w, STEP, REACH), w.device)
+        nodes, eta, _ = _value_table(w, nu)
         first = torch.exp(log_normal(nodes) - _log_density_eta(eta, nu))
         second = first * (nu * torch.tanh(eta) * first - nodes)
         return torch.copysign(torch.sqrt(nu) * torch.sinh(Hermite(STEP, eta, first, second)(w.abs())), w)
@@ -173,7 +166,7 @@ class _TabledValue(_Tabled):
         to_w = grad * torch.exp(log_normal(w) - student_log_density(x, nu))
         if not ctx.needs_input_grad[1]:
             return to_w, None
-        nodes, eta, along_nu = _value_nodes(float(nu), _node_count(w, STEP, REACH), w.device)
+        nodes, eta, along_nu = _value_table(w, nu)
         at = torch.sqrt(nu) * torch.sinh(eta)
         log_density = student_log_density(at, nu)
         along = along_nu * torch.exp(-log_density)  # dx / d nu at the nodes
@@ -196,9 +189,7 @@ class _TabledScore(_Tabled):
 
     @staticmethod
     def forward(x: Tensor, nu: Tensor) -> Tensor:
-        eta = torch.asinh(x.abs() * torch.rsqrt(nu))
-        step = STEP / math.sqrt(float(nu) + 1)
-        nodes, score, _ = _score_nodes(float(nu), _node_count(eta, step, LOWEST / float(nu) + 2), x.device)
+        eta, step, (nodes, score, _) = _score_table(x, nu)
         first = torch.exp(_log_density_eta(nodes, nu) - log_normal(score))
         second = first * (score * first - nu * torch.tanh(nodes))
         return torch.copysign(Hermite(step, score, first, second)(eta), x)
@@ -209,9 +200,7 @@ class _TabledScore(_Tabled):
         to_x = grad * torch.exp(student_log_density(x, nu) - log_normal(w))
         if not ctx.needs_input_grad[1]:
             return to_x, None
-        eta = torch.asinh(x.abs() * torch.rsqrt(nu))
-        step = STEP / math.sqrt(float(nu) + 1)
-        _, score, along_nu = _score_nodes(float(nu), _node_count(eta, step, LOWEST / float(nu) + 2), x.device)
+        eta, step, (_, score, along_nu) = _score_table(x, nu)
         along = -along_nu * torch.exp(-log_normal(score))  # dw / d nu at the nodes, x held fixed
         slope = torch.gradient(along, spacing=step, edge_order=2)[0]
         moved = Hermite(step, along, slope)(eta)
@@ -224,6 +213,11 @@ def _node_count(x: Tensor, step: float, reach: float) -> int:
     return 64 * (int(furthest / step) // 64 + 1) + 2
 
 
+def _value_table(w: Tensor, nu: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The nodes that these scores need: see `_value_nodes`."""
+    return _value_nodes(float(nu), _node_count(w, STEP, REACH), w.device)
+
+
 @lru_cache(maxsize=32)
 def _value_nodes(nu: float, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Scores ``STEP`` apart, their ``eta``, and the derivative of its tail in ``nu``; kept for the next call."""
@@ -231,10 +225,17 @@ def _value_nodes(nu: float, count: int, device: torch.device) -> tuple[Tensor, T
     return nodes, *_eta_of_score(nodes, torch.full_like(nodes, nu))
 
 
+def _score_table(x: Tensor, nu: Tensor) -> tuple[Tensor, float, tuple[Tensor, Tensor, Tensor]]:
+    """``eta`` of these values, the distance of the nodes that they need, and those: see `_score_nodes`."""
+    eta, degrees = torch.asinh(x.abs() * torch.rsqrt(nu)), float(nu)
+    step = STEP / math.sqrt(degrees + 1)
+    return eta, step, _score_nodes(degrees, step, _node_count(eta, step, LOWEST / degrees + 2), x.device)
+
+
 @lru_cache(maxsize=32)
-def _score_nodes(nu: float, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def _score_nodes(nu: float, step: float, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Values of ``eta``, their scores, and the derivative of the upper tail in ``nu``; kept for the next call."""
-    nodes = torch.arange(count, dtype=torch.float64, device=device) * (STEP / math.sqrt(nu + 1))
+    nodes = torch.arange(count, dtype=torch.float64, device=device) * step
     log_tail, along_nu = _upper_tail(nodes, torch.full_like(nodes, nu))
     return nodes, -log_ndtri(log_tail), along_nu
 

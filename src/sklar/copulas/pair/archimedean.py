@@ -11,6 +11,7 @@ from torch import Tensor
 from sklar.copulas.pair.family import Family, Parameters, safe_log, score_of
 from sklar.copulas.pair.generators import (
     clayton_distortion,
+    gumbel_gap,
     gumbel_step,
     gumbel_sum,
     joe_distortion,
@@ -76,7 +77,7 @@ class Gumbel(Family):
         (theta,) = p
         larger, smaller, e = gumbel_sum(log_minus_log(a), log_minus_log(b), theta)
         excess = theta - 1
-        power = torch.exp(smaller) - torch.exp(larger) * torch.expm1(e)
+        power = gumbel_gap(larger, smaller, e)
         factor = torch.logaddexp(larger + e, safe_log(excess))
         return power - larger - e - excess * (larger - smaller + 2 * e) + factor
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from sklar.copulas.pair.family import Family, Parameters, generator_ratio_integral, safe_log, score_of
 from sklar.copulas.pair.generators import (
     clayton_distortion,
+    gumbel_gap,
     gumbel_step,
     gumbel_sum,
     joe_distortion,
@@ -65,7 +66,7 @@ class BB6(Family):
         x, y = joe_distortion(a, theta), joe_distortion(b, theta)
         larger, smaller, e = gumbel_sum(x, y, delta)
         z, excess = larger + e, delta - 1
-        power = torch.exp(smaller) - torch.exp(larger) * torch.expm1(e)
+        power = gumbel_gap(larger, smaller, e)
         rest = torch.logaddexp(safe_log(excess), safe_log((theta - 1) / theta) + log_bernoulli(torch.exp(z)))
         jacobian = joe_jacobian(larger, smaller, e, z, theta)
         return jacobian + power - excess * (larger - smaller + 2 * e) + torch.logaddexp(z, rest)
@@ -104,9 +105,15 @@ def _clayton_sum(x: Tensor, y: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, T
     The logs, larger and smaller; ``Z`` minus the larger of X and Y; and ``log Z``.
     """
     larger, smaller = torch.maximum(x, y), torch.minimum(x, y)
-    small = delta * torch.exp(smaller)
-    r = torch.log(delta) + smaller + small + log_phi(small) - delta * torch.exp(larger)
-    return larger, smaller, softplus(r) / delta, torch.logaddexp(larger, log_softplus(r) - torch.log(delta))
+    e, log_e = _clayton_step(smaller, larger, delta)
+    return larger, smaller, e, torch.logaddexp(larger, log_e)
+
+
+def _clayton_step(x: Tensor, y: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:
+    """``Z - Y`` of the same sum and its log, both with relative accuracy where X is far smaller than Y."""
+    scaled = delta * torch.exp(x)
+    r = torch.log(delta) + x + scaled + log_phi(scaled) - delta * torch.exp(y)
+    return softplus(r) / delta, log_softplus(r) - torch.log(delta)
 
 
 class BB7(Family):
@@ -128,11 +135,8 @@ class BB7(Family):
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         theta, delta = p
         x, y = joe_distortion(a, theta), joe_distortion(b, theta)
-        plain, other = torch.exp(x), torch.exp(y)
-        r = torch.log(delta) + x + delta * plain + log_phi(delta * plain) - delta * other
-        gap = softplus(r) / delta  # Z - Y
-        log_gap = log_softplus(r) - torch.log(delta)
-        shrink = softplus(log_gap - y + log_phi(gap) + log_bernoulli(other))
+        gap, log_gap = _clayton_step(x, y, delta)
+        shrink = softplus(log_gap - y + log_phi(gap) + log_bernoulli(torch.exp(y)))
         return score_of(-(1 + delta) * gap - (theta - 1) / theta * shrink)
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:

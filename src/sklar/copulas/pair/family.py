@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -18,8 +19,8 @@ NOTHING = -1e5  # stands for the log of zero: finite, so that its gradients are
 class Family:
     """A family: no state, only formulas. Scores ``a``, ``b`` and parameters broadcast against each other.
 
-    A family is one file with one subclass and one line in the registry. It gives ``log_prob``, ``conditional`` and
-    ``log_cdf``; the rest follows, more cheaply where a closed form is given instead.
+    A family is one subclass and one line in the registry. It gives ``log_prob``, ``conditional``, ``cdf``, ``tau`` and
+    ``tail_dependence``; the rest follows, more cheaply where a closed form is given instead.
 
     Attributes:
         name: as in pyvinecopulib.
@@ -59,13 +60,7 @@ class Family:
 
     def quantile(self, q: Tensor, b: Tensor, p: Parameters) -> Tensor:
         """The ``a`` with ``conditional(a, b, p) = q``; solved numerically unless a family has a closed form."""
-        fixed = tuple(value.detach() for value in p)
-        return solve_quantile(
-            q,
-            b,
-            conditional=lambda a, with_gradient: self.conditional(a, b, p if with_gradient else fixed),
-            log_prob=lambda a: self.log_prob(a, b, fixed),
-        )
+        return solve_quantile(q, b, lambda a: self.conditional(a, b, p), lambda a: self.log_prob(a, b, p))
 
     def from_tau(self, tau: Tensor) -> Parameters:
         """Parameters with this Kendall's tau, the second and third as in ``start``; tau in the family's range.
@@ -99,7 +94,7 @@ def score_of(log_h: Tensor, log_rest: Tensor | None = None) -> Tensor:
         log_rest: log of its complement.
     """
     tiny = torch.finfo(log_h.dtype).tiny
-    left = log_h < -0.6931471805599453
+    left = log_h < -math.log(2.0)
     if log_rest is None:
         near = torch.where(left, -1.0, log_h).clamp(max=-tiny)
         log_rest = torch.log(-torch.expm1(near))

@@ -80,13 +80,18 @@ def fit(copula: Copula, data: Tensor, weights: Tensor | None = None) -> Copula:
     if copula.batch_shape:
         raise ValueError(f"fit takes one pair, not a batch of shape {tuple(copula.batch_shape)}")
     w1, w2, weights = _checked(data, weights)
-    if not isinstance(copula, PairCopula):
-        if isinstance(copula, Mixture):
-            for component in copula.parts():
-                fit(component, data, weights)
-            torch.nn.init.zeros_(copula.logits)
+    if isinstance(copula, Mixture):
+        for component in copula.parts():
+            _fit_family(component, w1, w2, weights)
+        torch.nn.init.zeros_(copula.logits)
         _maximise(copula, w1, w2, weights)
-        return copula
+    elif isinstance(copula, PairCopula):
+        _fit_family(copula, w1, w2, weights)
+    return copula
+
+
+def _fit_family(copula: PairCopula, w1: Tensor, w2: Tensor, weights: Tensor) -> float:
+    """Fit one family in place; returns the weighted log likelihood."""
     tau = _tau(w1, w2, weights)
     best, best_raw = -math.inf, copula.raw.detach().clone()
     for strength in STARTS if copula.family.parameters else (1.0,):
@@ -100,7 +105,7 @@ def fit(copula: Copula, data: Tensor, weights: Tensor | None = None) -> Copula:
         raise ValueError(f"{copula.family.name}: the likelihood of these data is not finite at any start")
     with torch.no_grad():
         copula.raw.copy_(best_raw)
-    return copula
+    return best
 
 
 def select(
@@ -139,12 +144,10 @@ def select(
         for rotation in turns:
             candidate = pair_copula(name, rotation=rotation)
             try:
-                fit(candidate, torch.stack([w1, w2], -1), row_weights)
+                log_likelihood = _fit_family(candidate, w1, w2, row_weights)
             except ValueError as error:
                 warnings.warn(f"{name}, rotated by {rotation}, was left out: {error}", stacklevel=2)
                 continue
-            with torch.no_grad():
-                log_likelihood = float((row_weights * candidate.log_prob(w1, w2)).sum())
             penalty = 2.0 if criterion == "aic" else math.log(size)
             value = penalty * len(candidate.family.parameters) - 2 * log_likelihood
             if value < best_value:

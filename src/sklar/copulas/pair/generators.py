@@ -41,6 +41,11 @@ def gumbel_sum(x: Tensor, y: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Ten
     return larger, smaller, softplus(delta * (smaller - larger)) / delta
 
 
+def gumbel_gap(larger: Tensor, smaller: Tensor, e: Tensor) -> Tensor:
+    """``X + Y - Z`` from what `gumbel_sum` gives."""
+    return torch.exp(smaller) - torch.exp(larger) * torch.expm1(e)
+
+
 def joe_jacobian(larger: Tensor, smaller: Tensor, e: Tensor, z: Tensor, theta: Tensor) -> Tensor:
     """``log [D'(u) D'(v) / D'(C)] - log Z`` of Joe's distortion, from ``log X``, ``log Y`` and ``log Z``.
 

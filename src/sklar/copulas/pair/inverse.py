@@ -13,7 +13,7 @@ STEEPEST = 80.0  # bound on the log slope of one score in another
 
 
 def solve_quantile(
-    q: Tensor, b: Tensor, conditional: Callable[[Tensor, bool], Tensor], log_prob: Callable[[Tensor], Tensor]
+    q: Tensor, b: Tensor, conditional: Callable[[Tensor], Tensor], log_prob: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """The score ``a`` with ``conditional(a) = q``, by bracketed Newton steps on the score scale.
 
@@ -23,28 +23,27 @@ def solve_quantile(
     Args:
         q: scores of the wanted probabilities.
         b: scores of the conditioning variable.
-        conditional: score of ``P(A <= a | b)``, increasing in ``a``; its second argument says whether gradients must
-            reach the parameters.
+        conditional: score of ``P(A <= a | b)``, increasing in ``a``.
         log_prob: log copula density at ``(a, b)``.
     """
     with torch.no_grad():
         start = 0.7 * q + 0.5 * b
         # The largest scores whose tail probability still has a floating-point number.
-        edge = torch.full_like(conditional(start, False), 38.0 if start.dtype == torch.float64 else 13.0)
+        edge = torch.full_like(conditional(start), 38.0 if start.dtype == torch.float64 else 13.0)
         q_wide = q.expand_as(edge)
 
         def log_slope(a: Tensor, score: Tensor) -> Tensor:
             return (log_prob(a) + log_normal(a) - log_normal(score)).clamp(-STEEPEST, STEEPEST)
 
         def residual(a: Tensor) -> tuple[Tensor, Tensor]:
-            score = conditional(a, False)
+            score = conditional(a)
             return score - q_wide, torch.exp(log_slope(a, score))
 
         tolerance = 64 * torch.finfo(edge.dtype).eps * (1 + q_wide.abs())
         root = find_root(residual, -edge, edge, start.expand_as(edge).clamp(-8.0, 8.0), tolerance)
     if not torch.is_grad_enabled():
         return root
-    score = conditional(root, True)
+    score = conditional(root)
     if not (score.requires_grad or q.requires_grad):
         return root
     with torch.no_grad():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -83,17 +83,11 @@ class Mixture(PairScores):
 
     def hinv1(self, w1: Tensor, q: Tensor) -> Tensor:
         """See `PairScores.hinv1`."""
-        return self._solve(q, w1, lambda a: self.hfunc1(w1, a), lambda a: self.log_prob(w1, a))
+        return solve_quantile(q, w1, lambda a: self.hfunc1(w1, a), lambda a: self.log_prob(w1, a))
 
     def hinv2(self, q: Tensor, w2: Tensor) -> Tensor:
         """See `PairScores.hinv2`."""
-        return self._solve(q, w2, lambda a: self.hfunc2(a, w2), lambda a: self.log_prob(a, w2))
-
-    @staticmethod
-    def _solve(
-        q: Tensor, given: Tensor, score: Callable[[Tensor], Tensor], log_prob: Callable[[Tensor], Tensor]
-    ) -> Tensor:
-        return solve_quantile(q, given, lambda a, with_gradient: score(a), log_prob)
+        return solve_quantile(q, w2, lambda a: self.hfunc2(a, w2), lambda a: self.log_prob(a, w2))
 
     def prune(self) -> PairCopula:
         """The component with the largest weight, alone; of a batch, the largest mean weight."""

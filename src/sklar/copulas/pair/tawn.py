@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sklar.copulas.pair.family import Family, Parameters, safe_log, score_of
-from sklar.copulas.pair.generators import gumbel_step, gumbel_sum, log_minus_log
+from sklar.copulas.pair.generators import gumbel_gap, gumbel_step, gumbel_sum, log_minus_log
 from sklar.numerics import gauss_legendre
 
 
@@ -30,7 +30,7 @@ class Tawn(Family):
         larger, smaller, e = gumbel_sum(first, second, theta)
         r, excess = larger + e, theta - 1
         # x + y - V = psi1 x + psi2 y - R
-        power = torch.exp(smaller) - torch.exp(larger) * torch.expm1(e)
+        power = gumbel_gap(larger, smaller, e)
         # V1 V2 - V12, each of its terms positive
         v1 = torch.logaddexp(safe_log(1 - psi1), safe_log(psi1) + excess * (first - r))
         v2 = torch.logaddexp(safe_log(1 - psi2), safe_log(psi2) + excess * (second - r))
