@@ -6,7 +6,15 @@ near one has no digits left. These functions turn log probabilities into scores 
 
 from sklar.numerics.beta import betainc, log_betainc
 from sklar.numerics.elementary import log1mexp, log_phi, log_softplus, softplus
-from sklar.numerics.normal import LOG_SQRT_2PI, inverse_mills, log_ndtr, log_ndtri, log_normal
+from sklar.numerics.normal import (
+    LOG_SQRT_2PI,
+    inverse_mills,
+    log_ndtr,
+    log_ndtr_tails,
+    log_ndtri,
+    log_normal,
+    minus_log_ndtr,
+)
 from sklar.numerics.quadrature import gauss_hermite, gauss_legendre, tanh_sinh
 from sklar.numerics.quasi import quasi_normal
 from sklar.numerics.roots import find_root
@@ -23,10 +31,12 @@ __all__ = [
     "log1mexp",
     "log_betainc",
     "log_ndtr",
+    "log_ndtr_tails",
     "log_ndtri",
     "log_normal",
     "log_phi",
     "log_softplus",
+    "minus_log_ndtr",
     "quasi_normal",
     "shrinkage_intensity",
     "softplus",

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sklar.numerics.elementwise import Elementwise, call
+from sklar.numerics.elementwise import Elementwise
 
-# x / (e^x - 1) = 1 - x/2 + x^2/12 - ...: the coefficients of (that - 1) / x, in powers of x.
-_SLOPE = (-1 / 2, 1 / 12, 0.0, -1 / 720, 0.0, 1 / 30240, 0.0, -1 / 1209600, 0.0, 1 / 47900160)
+# x / (e^x - 1) = 1 - x/2 + x^2/12 - ...: the coefficients of x^2, x^4, ...
+_BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160)
 
 
 class _LogPhi(Elementwise):
@@ -24,14 +24,14 @@ class _LogPhi(Elementwise):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        small = x < 0.3
-        y = torch.where(small, x, 0.0)
-        series = torch.zeros_like(x)
-        for coefficient in reversed(_SLOPE):
-            series = series * y + coefficient
-        large = torch.where(small, 1.0, x)
-        return grad * torch.where(small, series, 1 / torch.expm1(large) - 1 / large)
+        x, _ = ctx.saved_tensors
+        y, large = x.clamp(max=0.3), x.clamp(min=0.3)
+        square = y * y
+        series = _BERNOULLI[-1] * square
+        for coefficient in _BERNOULLI[-2:0:-1]:
+            series = (series + coefficient) * square
+        series = (series + _BERNOULLI[0]) * y - 0.5
+        return grad * torch.where(x < 0.3, series, 1 / torch.expm1(large) - 1 / large)
 
 
 def log_phi(x: Tensor) -> Tensor:
@@ -40,7 +40,8 @@ def log_phi(x: Tensor) -> Tensor:
     ``log(1 - e^-x)`` is this plus ``log x``, and ``log(e^x - 1)`` is ``x`` more: so the logs of small differences are
     had from the log of ``x``, where ``x`` itself may have underflowed.
     """
-    return call(_LogPhi, x)
+    result: Tensor = _LogPhi.apply(x)
+    return result
 
 
 class _LogSoftplus(Elementwise):
@@ -48,21 +49,21 @@ class _LogSoftplus(Elementwise):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        far = x < -17.0
-        plain = softplus(torch.where(far, 0.0, x)).log_()
-        return torch.where(far, x - 0.5 * torch.exp(x), plain)
+        # Far to the left log(1 + e^x) is e^x (1 - e^x / 2), and may underflow.
+        plain = _Softplus.forward(x.clamp(min=-17.0)).log_()
+        return torch.where(x < -17.0, x - 0.5 * torch.exp(x), plain)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        far = x < -17.0
-        y = torch.where(far, 0.0, x)
-        return grad * torch.where(far, 1 - 0.5 * torch.exp(x.clamp(max=0.0)), torch.sigmoid(y) / softplus(y))
+        x, result = ctx.saved_tensors
+        # e^x / (1 + e^x) / log(1 + e^x) = exp(x - log softplus(x)) / (1 + e^x)
+        return grad * torch.exp(x - result) * torch.sigmoid(-x)
 
 
 def log_softplus(x: Tensor) -> Tensor:
     """``log log(1 + e^x)``, elementwise; ``x`` itself far to the left."""
-    return call(_LogSoftplus, x)
+    result: Tensor = _LogSoftplus.apply(x)
+    return result
 
 
 class _Softplus(Elementwise):
@@ -74,13 +75,14 @@ class _Softplus(Elementwise):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
+        x, _ = ctx.saved_tensors
         return grad * torch.sigmoid(x)
 
 
 def softplus(x: Tensor) -> Tensor:
     """``log(1 + e^x)``, elementwise, with relative accuracy in both directions."""
-    return call(_Softplus, x)
+    result: Tensor = _Softplus.apply(x)
+    return result
 
 
 class _Log1mExp(Elementwise):
@@ -92,10 +94,11 @@ class _Log1mExp(Elementwise):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
+        x, _ = ctx.saved_tensors
         return grad / torch.expm1(x).clamp(min=torch.finfo(x.dtype).tiny)
 
 
 def log1mexp(x: Tensor) -> Tensor:
     """``log(1 - e^-x)`` for ``x >= 0``, elementwise (Maechler 2012); minus infinity at zero."""
-    return call(_Log1mExp, x)
+    result: Tensor = _Log1mExp.apply(x)
+    return result

@@ -20,7 +20,7 @@ from sklar.copulas.pair.generators import (
     log_bernoulli,
     log_minus_log,
 )
-from sklar.numerics import log_ndtr, log_phi, log_softplus, softplus
+from sklar.numerics import log_ndtr, log_phi, log_softplus, minus_log_ndtr, softplus
 
 
 class Clayton(Family):
@@ -46,10 +46,11 @@ class Clayton(Family):
 
     def quantile(self, q: Tensor, b: Tensor, p: Parameters) -> Tensor:
         (theta,) = p
-        log_u = -log_ndtr(q) * theta / (1 + theta)
-        # log X = log(1 + Y) + log(e^k - 1), k = -theta/(1 + theta) log q
-        log_k = torch.log(theta / (1 + theta)) + log_minus_log(q)
-        x = -theta * log_ndtr(b) + log_u + log_k + log_phi(log_u)
+        minus, log_minus = minus_log_ndtr(q)
+        share = theta / (1 + theta)
+        # log X = log(1 + Y) + log(e^k - 1), k = -theta / (1 + theta) log q
+        k = share * minus
+        x = -theta * log_ndtr(b) + k + torch.log(share) + log_minus + log_phi(k)
         log_minus = log_softplus(x) - torch.log(theta)  # log(-log u)
         minus = softplus(x) / theta
         return score_of(-minus, log_minus + log_phi(minus))

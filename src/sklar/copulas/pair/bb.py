@@ -16,7 +16,7 @@ from sklar.copulas.pair.generators import (
     joe_jacobian,
     log_bernoulli,
 )
-from sklar.numerics import log1mexp, log_ndtr, log_phi, log_softplus, softplus
+from sklar.numerics import log1mexp, log_ndtr_tails, log_phi, log_softplus, softplus
 
 
 class BB1(Family):
@@ -170,7 +170,7 @@ class BB8(Family):
     def _distortion(self, w: Tensor, theta: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``A = theta log(1 - delta u)``, ``log x = log D(u)`` and ``log(1 - x)``."""
         log_eta = _log_eta(theta, delta)
-        log_u, log_rest = log_ndtr(w), log_ndtr(-w)
+        log_u, log_rest = log_ndtr_tails(w)
         # 1 - delta u = (1 - delta) + delta (1 - u), whichever sum has no cancellation
         left = log_u < -0.7
         log_base = torch.where(

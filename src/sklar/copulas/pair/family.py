@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sklar.copulas.pair.inverse import solve_quantile
-from sklar.numerics import find_root, log_ndtr, log_ndtri, tanh_sinh
+from sklar.numerics import find_root, log_ndtri, tanh_sinh
 
 Parameters = tuple[Tensor, ...]
 NOTHING = -1e5  # stands for the log of zero: finite, so that its gradients are
@@ -81,11 +80,6 @@ class Family:
             return find_root(residual, lower, upper, 0.5 * (lower + upper), torch.full_like(tau, 1e-10)), *rest
 
 
-def logs(w: Tensor) -> tuple[Tensor, Tensor]:
-    """``log u`` and ``log (1 - u)`` of a score."""
-    return log_ndtr(w), log_ndtr(-w)
-
-
 def score_of(log_h: Tensor, log_rest: Tensor | None = None) -> Tensor:
     """Score of a probability from its log, from the log of the smaller of the two tails.
 
@@ -93,11 +87,9 @@ def score_of(log_h: Tensor, log_rest: Tensor | None = None) -> Tensor:
         log_h: log probability, with relative accuracy near zero unless ``log_rest`` is given.
         log_rest: log of its complement.
     """
-    tiny = torch.finfo(log_h.dtype).tiny
-    left = log_h < -math.log(2.0)
     if log_rest is None:
-        near = torch.where(left, -1.0, log_h).clamp(max=-tiny)
-        log_rest = torch.log(-torch.expm1(near))
+        return log_ndtri(log_h.clamp(max=-torch.finfo(log_h.dtype).tiny))
+    left = log_h < log_rest
     w = log_ndtri(torch.where(left, log_h, log_rest))
     return torch.where(left, w, -w)
 

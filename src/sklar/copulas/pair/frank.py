@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklar.copulas.pair.family import Family, Parameters, logs, score_of
-from sklar.numerics import gauss_legendre, log_phi, softplus
+from sklar.copulas.pair.family import Family, Parameters, score_of
+from sklar.numerics import gauss_legendre, log_ndtr_tails, log_phi, softplus
 
 
 class Frank(Family):
@@ -36,7 +36,7 @@ class Frank(Family):
     def quantile(self, q: Tensor, b: Tensor, p: Parameters) -> Tensor:
         flip = _sign(p[0])
         theta = p[0].abs().clamp(min=1e-9)
-        log_q, log_rest = logs(flip * q)
+        log_q, log_rest = log_ndtr_tails(flip * q)
         log_odds, v = log_q - log_rest, torch.special.ndtr(b)
         # 1 - e^(-theta u) = r (1 - e^-theta) / (r + e^(-theta v)), and e^theta e^(-theta u) - 1 likewise
         bottom = torch.logaddexp(log_odds, -theta * v)
@@ -82,7 +82,7 @@ class _Terms:
     """``u``, ``v`` and the log of ``[e^(-tu) (1 - e^(-tv)) + e^(-tv) (1 - e^(-t(1-v)))] / t``, a sum of positives."""
 
     def __init__(self, a: Tensor, b: Tensor, theta: Tensor) -> None:
-        (self.log_u, self.log_1mu), (log_v, log_1mv) = logs(a), logs(b)
+        (self.log_u, self.log_1mu), (log_v, log_1mv) = log_ndtr_tails(a), log_ndtr_tails(b)
         self.u, self.rest_u = torch.exp(self.log_u), torch.exp(self.log_1mu)
         self.v, rest_v = torch.exp(log_v), torch.exp(log_1mv)
         self.log_sum = torch.logaddexp(

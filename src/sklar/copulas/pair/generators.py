@@ -10,12 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklar.numerics import log1mexp, log_ndtr, log_phi, log_softplus, softplus
+from sklar.numerics import log1mexp, log_ndtr, log_phi, log_softplus, minus_log_ndtr, softplus
 
 
 def log_minus_log(w: Tensor) -> Tensor:
     """``log(-log u)`` of a score."""
-    return log_ndtr(-w) - log_phi(-log_ndtr(w))
+    return minus_log_ndtr(w)[1]
 
 
 def joe_distortion(w: Tensor, theta: Tensor) -> Tensor:
@@ -31,8 +31,9 @@ def joe_inverse(z: Tensor, theta: Tensor) -> Tensor:
 
 def clayton_distortion(w: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
     """``log X`` and ``log(1 + X)``, ``X = u^-theta - 1``, of a score."""
-    t = -theta * log_ndtr(w)
-    return t + torch.log(theta) + log_minus_log(w) + log_phi(t), t
+    minus, log_minus = minus_log_ndtr(w)
+    t = theta * minus
+    return t + torch.log(theta) + log_minus + log_phi(t), t
 
 
 def gumbel_sum(x: Tensor, y: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:

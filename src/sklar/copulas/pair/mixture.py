@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sklar.copulas.pair.family import score_of
 from sklar.copulas.pair.inverse import solve_quantile
 from sklar.copulas.pair.module import PairCopula, PairScores, pair_copula, pair_from_description
-from sklar.numerics import log_ndtr
+from sklar.numerics import log_ndtr_tails
 
 
 class Mixture(PairScores):
@@ -70,8 +70,8 @@ class Mixture(PairScores):
     def _mixed(self, scores: list[Tensor]) -> Tensor:
         each = torch.stack(scores, -1)
         log_weights = self._log_weights(each.dtype)
-        lower = torch.logsumexp(log_weights + log_ndtr(each), -1)
-        return score_of(lower, torch.logsumexp(log_weights + log_ndtr(-each), -1))
+        lower, upper = (torch.logsumexp(log_weights + tail, -1) for tail in log_ndtr_tails(each))
+        return score_of(lower, upper)
 
     def hfunc1(self, w1: Tensor, w2: Tensor) -> Tensor:
         """See `PairScores.hfunc1`."""
