@@ -1,9 +1,19 @@
+import mpmath as mp
 import numpy as np
 import pytest
 import torch
 from scipy import special
 
-from sklar.numerics import find_root, inverse_mills, log_ndtr, log_ndtri, quasi_normal, shrinkage_intensity
+from sklar.numerics import (
+    find_root,
+    inverse_mills,
+    log_ndtr,
+    log_ndtr_tails,
+    log_ndtri,
+    minus_log_ndtr,
+    quasi_normal,
+    shrinkage_intensity,
+)
 
 
 def test_log_ndtri_agrees_with_scipy_and_inverts():
@@ -22,7 +32,66 @@ def test_gradient_of_log_ndtr_in_float32_is_the_inverse_mills_ratio(x):
     assert t.grad.item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("function", [log_ndtr, inverse_mills])
+POINTS = (
+    -1000.0,
+    -100.0,
+    -38.0,
+    -36.0,
+    -13.0,
+    -11.9,
+    -8.0,
+    -3.0,
+    -0.1,
+    0.0,
+    0.1,
+    3.0,
+    8.0,
+    11.9,
+    13.0,
+    36.0,
+    38.0,
+    100.0,
+)
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 5e-6), (torch.float64, 5e-13)])
+def test_both_tails_their_logs_and_slopes_agree_with_mpmath(dtype, bound):
+    """Near zero of a type, only the absolute error counts."""
+    x = torch.tensor(POINTS, dtype=dtype, requires_grad=True)
+    lower, upper = log_ndtr_tails(x)
+    minus, log_minus = minus_log_ndtr(x)
+    slopes = [torch.autograd.grad(y.sum(), x, retain_graph=True)[0] for y in (lower, upper, minus, log_minus)]
+    tiny = 4 * torch.finfo(dtype).tiny
+    with mp.workdps(60):
+        for i, point in enumerate(mp.mpf(v) for v in x.tolist()):
+            left, right = mp.erfc(-point / mp.sqrt(2)) / 2, mp.erfc(point / mp.sqrt(2)) / 2
+            log_u = mp.log(left) if point < 5 else mp.log1p(-right)
+            log_rest = mp.log(right) if point > -5 else mp.log1p(-left)
+            density = mp.npdf(point)
+            expected = (log_u, log_rest, -log_u, mp.log(-log_u))
+            gradients = (density / left, -density / right, -density / left, density / left / log_u)
+            for value, wanted in zip((lower, upper, minus, log_minus), expected, strict=True):
+                assert value[i].item() == pytest.approx(float(wanted), rel=bound, abs=tiny)
+            for slope, wanted in zip(slopes, gradients, strict=True):
+                assert slope[i].item() == pytest.approx(float(wanted), rel=bound, abs=tiny)
+
+
+@pytest.mark.parametrize("absurd", [float("nan"), float("inf"), -float("inf"), 1e30, -1e30])
+@pytest.mark.parametrize("function", [log_ndtr, lambda x: log_ndtr_tails(x)[1], lambda x: minus_log_ndtr(x)[1]])
+def test_an_absurd_number_changes_no_other(function, absurd):
+    plain = torch.linspace(-8, 8, 16, dtype=torch.float64)
+    mixed = plain.clone()
+    mixed[3] = absurd
+    results = []
+    for x in (plain, mixed):
+        x.requires_grad_()
+        value = function(x)
+        results.append((value.detach(), *torch.autograd.grad(value.sum(), x)))
+    others = torch.arange(16) != 3
+    assert all(torch.equal(a[others], b[others]) for a, b in zip(*results, strict=True))
+
+
+@pytest.mark.parametrize("function", [log_ndtr, log_ndtr_tails, minus_log_ndtr, inverse_mills])
 def test_gradients_twice(function):
     x = torch.linspace(-20, 6, 27, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(function, x)

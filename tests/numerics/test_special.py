@@ -9,6 +9,7 @@ from sklar.numerics import (
     gauss_hermite,
     gauss_legendre,
     log1mexp,
+    log_minus_log1mexp,
     log_phi,
     log_softplus,
     softplus,
@@ -23,6 +24,7 @@ PLAIN = {
     log_softplus: lambda x: mp.log(mp.log1p(mp.exp(x))),
     softplus: lambda x: mp.log1p(mp.exp(x)),
     log1mexp: lambda x: mp.log(-mp.expm1(-x)),
+    log_minus_log1mexp: lambda x: mp.log(-mp.log1p(-mp.exp(-x)) if x > 1 else -mp.log(-mp.expm1(-x))),
 }
 ANYWHERE = (log_softplus, softplus)
 EACH = pytest.mark.parametrize("function", list(PLAIN), ids=lambda f: f.__name__)

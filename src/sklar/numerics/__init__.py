@@ -5,7 +5,7 @@ near one has no digits left. These functions turn log probabilities into scores 
 """
 
 from sklar.numerics.beta import betainc, log_betainc
-from sklar.numerics.elementary import log1mexp, log_phi, log_softplus, softplus
+from sklar.numerics.elementary import log1mexp, log_minus_log1mexp, log_phi, log_softplus, softplus
 from sklar.numerics.normal import (
     LOG_SQRT_2PI,
     inverse_mills,
@@ -30,6 +30,7 @@ __all__ = [
     "inverse_mills",
     "log1mexp",
     "log_betainc",
+    "log_minus_log1mexp",
     "log_ndtr",
     "log_ndtr_tails",
     "log_ndtri",

@@ -102,3 +102,24 @@ def log1mexp(x: Tensor) -> Tensor:
     """``log(1 - e^-x)`` for ``x >= 0``, elementwise (Maechler 2012); minus infinity at zero."""
     result: Tensor = _Log1mExp.apply(x)
     return result
+
+
+class _LogMinusLog1mExp(Elementwise):
+    """``log X``, ``X = -log(1 - e^-t)``, for ``t > 0``; its derivative is ``-1 / ((e^t - 1) X)``."""
+
+    @staticmethod
+    def forward(t: Tensor) -> Tensor:
+        # X = log(1 + 1 / (e^t - 1)) keeps its digits at both ends; where it underflows log X = -t, else it is larger.
+        return torch.expm1(t).reciprocal_().log1p_().log_().maximum(-t)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        t, result = ctx.saved_tensors
+        # From t = 80 on the product is one to all digits.
+        return -grad / (torch.expm1(t.clamp(max=80.0)) * torch.exp(result.clamp(min=-80.0)))
+
+
+def log_minus_log1mexp(t: Tensor) -> Tensor:
+    """``log(-log(1 - e^-t))`` for ``t > 0``, elementwise; nearly ``-t`` far to the right."""
+    result: Tensor = _LogMinusLog1mExp.apply(t)
+    return result

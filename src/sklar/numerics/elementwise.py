@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Elementwise(torch.autograd.Function):
-    """A function of one tensor, elementwise; a subclass gives ``forward(x)`` and ``backward`` from ``x`` and results."""
+    """A function of one tensor; a subclass gives ``forward(x)``, and ``backward`` from ``x`` and results."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor | tuple[Tensor, ...]) -> None:

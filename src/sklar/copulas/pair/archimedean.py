@@ -32,17 +32,18 @@ class Clayton(Family):
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         (theta,) = p
-        u, v = log_ndtr(a), log_ndtr(b)
-        larger, smaller = torch.maximum(-u, -v), torch.minimum(-u, -v)
-        # log1p(e^(theta (smaller - larger)) - e^(-theta larger)), without the difference
-        t = theta * smaller
-        r = torch.log(theta) + torch.log(smaller) + t + log_phi(t) - theta * larger
-        return torch.log1p(theta) + smaller - theta * (larger - smaller) - (2 + 1 / theta) * softplus(r)
+        x, y = -log_ndtr(a), -log_ndtr(b)
+        smaller, gap = torch.minimum(x, y), theta * (x - y).abs()
+        # u^-theta + v^-theta - 1 over its larger term is 1 + e^-gap (1 - e^(-theta smaller)), without a difference
+        rest = torch.log1p(torch.exp(-gap) * -torch.expm1(-theta * smaller))
+        return torch.log1p(theta) + smaller - gap - (2 + 1 / theta) * rest
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         (theta,) = p
-        x, _ = clayton_distortion(a, theta)
-        return score_of(-(1 + 1 / theta) * softplus(x + theta * log_ndtr(b)))
+        x, y = -log_ndtr(a), -log_ndtr(b)
+        bend = -torch.expm1(-theta * x)  # (u^-theta - 1) / u^-theta
+        r = theta * (x - y) + torch.log(bend.clamp(min=torch.finfo(a.dtype).tiny))
+        return score_of(-(1 + 1 / theta) * softplus(r))
 
     def quantile(self, q: Tensor, b: Tensor, p: Parameters) -> Tensor:
         (theta,) = p

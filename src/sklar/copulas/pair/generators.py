@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklar.numerics import log1mexp, log_ndtr, log_phi, log_softplus, minus_log_ndtr, softplus
+from sklar.numerics import log_minus_log1mexp, log_ndtr, log_phi, log_softplus, minus_log_ndtr, softplus
 
 
 def log_minus_log(w: Tensor) -> Tensor:
@@ -20,8 +20,7 @@ def log_minus_log(w: Tensor) -> Tensor:
 
 def joe_distortion(w: Tensor, theta: Tensor) -> Tensor:
     """``log X``, ``X = -log(1 - (1 - u)^theta)``, of a score."""
-    t = (-theta * log_ndtr(-w)).clamp(min=torch.finfo(w.dtype).tiny)
-    return -t - log_phi(-log1mexp(t))
+    return log_minus_log1mexp((-theta * log_ndtr(-w)).clamp(min=torch.finfo(w.dtype).tiny))
 
 
 def joe_inverse(z: Tensor, theta: Tensor) -> Tensor:
