@@ -32,31 +32,12 @@ def test_gradient_of_log_ndtr_in_float32_is_the_inverse_mills_ratio(x):
     assert t.grad.item() == pytest.approx(expected, rel=1e-5)
 
 
-POINTS = (
-    -1000.0,
-    -100.0,
-    -38.0,
-    -36.0,
-    -13.0,
-    -11.9,
-    -8.0,
-    -3.0,
-    -0.1,
-    0.0,
-    0.1,
-    3.0,
-    8.0,
-    11.9,
-    13.0,
-    36.0,
-    38.0,
-    100.0,
-)
+POINTS = (-1000, -100, -38, -36, -13, -11.9, -8, -3, -0.1, 0, 0.1, 3, 8, 11.9, 13, 36, 38, 100)
 
 
-@pytest.mark.parametrize(("dtype", "bound"), [(torch.float32, 5e-6), (torch.float64, 5e-13)])
-def test_both_tails_their_logs_and_slopes_agree_with_mpmath(dtype, bound):
-    """Near zero of a type, only the absolute error counts."""
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_both_tails_their_logs_and_slopes_agree_with_mpmath(dtype):
+    """A rounding of x moves a small tail by x^2 roundings; near zero of a type, only the absolute error counts."""
     x = torch.tensor(POINTS, dtype=dtype, requires_grad=True)
     lower, upper = log_ndtr_tails(x)
     minus, log_minus = minus_log_ndtr(x)
@@ -68,6 +49,7 @@ def test_both_tails_their_logs_and_slopes_agree_with_mpmath(dtype, bound):
             log_u = mp.log(left) if point < 5 else mp.log1p(-right)
             log_rest = mp.log(right) if point > -5 else mp.log1p(-left)
             density = mp.npdf(point)
+            bound = 2 * torch.finfo(dtype).eps * (10 + min(float(point) ** 2, 1400.0))
             expected = (log_u, log_rest, -log_u, mp.log(-log_u))
             gradients = (density / left, -density / right, -density / left, density / left / log_u)
             for value, wanted in zip((lower, upper, minus, log_minus), expected, strict=True):

@@ -56,8 +56,8 @@ class _LogSoftplus(Elementwise):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         x, result = ctx.saved_tensors
-        # e^x / (1 + e^x) / log(1 + e^x) = exp(x - log softplus(x)) / (1 + e^x)
-        return grad * torch.exp(x - result) * torch.sigmoid(-x)
+        # e^x / (1 + e^x) is e^min(x, 0) / (1 + e^-|x|), and the first over log(1 + e^x) neither under- nor overflows
+        return grad * torch.exp(x.clamp(max=0.0) - result) * torch.sigmoid(x.abs())
 
 
 def log_softplus(x: Tensor) -> Tensor:

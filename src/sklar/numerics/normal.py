@@ -128,7 +128,7 @@ def log_ndtr_tails(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _LogSlope(torch.autograd.Function):
-    """``s = phi(x) / (Phi(x) m)``, ``m = -log Phi(x)``: slope of ``-log m``. Its own derivative: ``s (s - x - s m)``."""
+    """``s = phi(x) / (Phi(x) m)``, ``m = -log Phi(x)``: slope of ``-log m``; its derivative is ``s (s - x - s m)``."""
 
     @staticmethod
     def forward(x: Tensor, minus: Tensor, log_minus: Tensor) -> Tensor:
