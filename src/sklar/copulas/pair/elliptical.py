@@ -48,11 +48,10 @@ class Gaussian(Family):
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         (rho,) = p
-        rest = (1 - rho) * (1 + rho)
-        # rho (2ab - rho (a^2 + b^2)) / 2 in terms of a - b for a strong correlation's sake
-        quadratic = rho * ((1 - rho) * (a * a + b * b) - (a - b).square()) / (2 * rest)
-        plus = rho * ((a + b).square() - (1 + rho) * (a * a + b * b)) / (2 * rest)
-        return torch.where(rho >= 0, quadratic, plus) - 0.5 * torch.log(rest)
+        # The sum and the difference of the scores are independent: each weighs in by itself.
+        total, gap = a + b, a - b
+        along, across = 0.25 * rho / (1 + rho), 0.25 * rho / (1 - rho)
+        return total * total * along - gap * gap * across - 0.5 * torch.log((1 - rho) * (1 + rho))
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         (rho,) = p

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -23,8 +25,13 @@ class Frank(Family):
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         theta, flip = p[0].abs(), _sign(p[0])
-        terms = _Terms(flip * a, b, theta)
-        return log_phi(theta) - theta * (terms.u + terms.v) - 2 * terms.log_sum
+        half = math.sqrt(0.5)
+        u, v, rest = (0.5 * torch.erfc(w) for w in (flip * a * -half, b * -half, b * half))
+        # The density is bounded: no logs of the arguments are needed. phi as above, since theta may be zero.
+        left, right = torch.expm1(-theta * v), torch.expm1(-theta * rest)
+        total = -(torch.exp(-theta * u) * left + torch.exp(-theta * v) * right)
+        safe = theta.clamp(min=1e-30)
+        return log_phi(theta) - theta * (u + v) - 2 * torch.log(total / safe)
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         theta, flip = p[0].abs(), _sign(p[0])

@@ -1,0 +1,141 @@
+"""Integrals over the line of smooth densities given by their logs, one an element of a batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+SCAN = 25  # points of one search for the support
+ROUNDS = 16  # searches at most; one or two are needed
+FURTHEST = 40.0  # no score lies farther out
+LogFunction = Callable[[Tensor], Tensor]
+
+
+class LineIntegral:
+    """``int exp(log_f(x)) dx`` of a smooth positive function that falls off at both ends, and its quantiles.
+
+    The trapezoidal rule, whose error falls exponentially for such functions (Trefethen & Weideman 2014), on each
+    element's own support: where the function is not below its peak by the rounding of its type. The points are doubled
+    until every second one gives nearly the same: ``error`` is that relative difference squared, since halving the step
+    at least squares the error of an analytic function.
+
+    Gradients pass through the values of ``log_f``; the nodes are constants.
+
+    Args:
+        log_f: from nodes ``(n, *shape)`` to the logs of the function there, the same shape.
+        centre: where to look first, ``(*shape)``.
+        scale: about the function's standard deviation, ``(*shape)``; the search widens or narrows it.
+        points: nodes to begin with, even.
+        most: nodes at most.
+
+    Attributes:
+        log_value: log of the integral, ``(*shape)``.
+        error: estimated relative error, ``(*shape)``.
+    """
+
+    def __init__(self, log_f: LogFunction, centre: Tensor, scale: Tensor, points: int = 32, most: int = 512) -> None:
+        with torch.no_grad():
+            self.lower, self.width = _support(log_f, centre.detach(), scale.detach())
+        close = 1e-5 if self.lower.dtype == torch.float64 else 1e-3
+        self.values = log_f(self._nodes(points, 0.0))
+        while True:
+            with torch.no_grad():
+                each = torch.logsumexp(self.values, 0)
+                half = torch.logsumexp(self.values[::2], 0) + math.log(2.0)
+                difference = torch.expm1(half - each).abs()
+            count = len(self.values)
+            if count >= most or not bool((difference > close).any()):
+                break
+            between = log_f(self._nodes(count, 0.5))
+            self.values = torch.stack([self.values, between], 1).flatten(0, 1)
+        self.error = difference.square()
+        self.log_value = torch.logsumexp(self.values, 0) + torch.log(self.width / count)
+
+    def _nodes(self, count: int, shift: float) -> Tensor:
+        place = (torch.arange(count, dtype=self.lower.dtype, device=self.lower.device) + shift) / count
+        return self.lower + self.width * place.reshape(-1, *[1] * self.lower.ndim)
+
+    def quantile(self, score: Tensor) -> Tensor:
+        """The ``x`` below which the share ``Phi(score)`` of the integral lies, for scores ``(S, *shape)``.
+
+        The nodes' values are a trigonometric interpolant, integrated term by term; its root is found by Newton's
+        method in float64. The gradient, in ``score`` and in what the function depends on, is the implicit function's.
+        """
+        series = _Series(self.values.double())
+        target = torch.special.ndtr(score.double())
+        with torch.no_grad():
+            place, density = series.solve(target)
+        x = self.lower + self.width * place
+        if torch.is_grad_enabled() and (self.values.requires_grad or score.requires_grad):
+            gap = (target - series.distribution(place)) / density * self.width
+            x = x + (gap - gap.detach())
+        return x.to(self.values.dtype)
+
+
+class _Series:
+    """A periodic density on [0, 1) from values at equal steps, ``(n, *shape)`` logs, as a Fourier series."""
+
+    def __init__(self, logs: Tensor) -> None:
+        values = torch.exp(logs - logs.detach().amax(0))
+        count = len(values)
+        terms = torch.fft.rfft(values, dim=0)[1 : (count + 1) // 2] / values.sum(0)
+        frequency = 2 * math.pi * torch.arange(1, len(terms) + 1, dtype=values.dtype, device=values.device)
+        self.frequency = frequency.reshape(-1, *[1] * (values.ndim - 1))
+        self.density_terms = 2 * terms
+        self.terms = 2 * terms / (1j * self.frequency)  # of the antiderivative
+        self.count = count
+
+    def _waves(self, place: Tensor) -> Tensor:
+        return torch.polar(torch.ones_like(place).unsqueeze(1), self.frequency * place.unsqueeze(1))
+
+    def distribution(self, place: Tensor) -> Tensor:
+        """Share of the mass below places ``(S, *shape)``."""
+        return place + (self.terms * (self._waves(place) - 1)).real.sum(1)
+
+    def solve(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Places where the distribution function has these values, and the density there."""
+        fine = 4 * self.count
+        padded = torch.zeros(fine // 2 + 1, *self.terms.shape[1:], dtype=self.terms.dtype, device=target.device)
+        padded[1 : len(self.terms) + 1] = 0.5 * self.terms * fine
+        wave = torch.fft.irfft(padded, n=fine, dim=0)
+        start = torch.arange(fine, dtype=target.dtype, device=target.device) / fine
+        table = start.reshape(-1, *[1] * (wave.ndim - 1)) + wave - wave[0]
+        table = table.cummax(0).values.movedim(0, -1).contiguous()
+        right = torch.searchsorted(table, target.movedim(0, -1).contiguous()).movedim(-1, 0).clamp(1, fine)
+        low, high = (right - 1).to(target.dtype) / fine, right.to(target.dtype) / fine
+        place = 0.5 * (low + high)
+        for _ in range(6):  # inside a cell the distribution is smooth: each step squares the error
+            waves = self._waves(place)
+            density = (1 + (self.density_terms * waves).real.sum(1)).clamp(min=1e-30)
+            gap = target - place - (self.terms * (waves - 1)).real.sum(1)
+            place = torch.minimum(torch.maximum(place + gap / density, low), high)
+        return place, density
+
+
+def _support(log_f: LogFunction, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Lower end and width of where the function is above its peak times the rounding of its type."""
+    depth = -math.log(torch.finfo(centre.dtype).eps)
+    steps = torch.linspace(0, 1, SCAN, dtype=centre.dtype, device=centre.device)
+    steps = steps.reshape(-1, *[1] * centre.ndim)
+    low, high = (centre - 10 * scale).clamp(min=-FURTHEST), (centre + 10 * scale).clamp(max=FURTHEST)
+    for _ in range(ROUNDS):
+        grid = low + (high - low) * steps
+        values = log_f(grid)
+        above = values > values.amax(0) - depth
+        first = above.byte().argmax(0)
+        last = SCAN - 1 - above.flip(0).byte().argmax(0)
+        broken = ~above.any(0)  # NaN: nothing to find
+        open_left = (first == 0) & (low > -FURTHEST) & ~broken
+        open_right = (last == SCAN - 1) & (high < FURTHEST) & ~broken
+        span, step = high - low, (high - low) / (SCAN - 1)
+        new_low = torch.where(open_left, low - span, low + step * (first - 1).clamp(min=0))
+        new_high = torch.where(open_right, high + span, low + step * (last + 1).clamp(max=SCAN - 1))
+        low_next, high_next = new_low.clamp(min=-FURTHEST), new_high.clamp(max=FURTHEST)
+        done = broken | (~open_left & ~open_right & (last - first >= SCAN // 2))
+        low, high = torch.where(broken, low, low_next), torch.where(broken, high, high_next)
+        if bool(done.all()):
+            break
+    return low, high - low
