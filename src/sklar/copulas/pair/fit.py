@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from sklar.copulas.pair.mixture import Mixture
-from sklar.copulas.pair.module import ROTATIONS, PairCopula, PairScores, pair_copula
+from sklar.copulas.pair.module import PairCopula, PairScores, pair_copula
 from sklar.copulas.pair.registry import FAMILIES
+from sklar.copulas.pair.turned import ROTATIONS
 
 STARTS = (0.3, 1.0, 2.0)  # multiples of the sample's dependence that a fit begins from
 Copula = TypeVar("Copula", bound=PairScores)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sklar.copulas.pair.family import score_of
-from sklar.copulas.pair.inverse import solve_quantile
-from sklar.copulas.pair.module import PairCopula, PairScores, pair_copula, pair_from_description
-from sklar.numerics import log_ndtr_tails
+from sklar.copulas.pair.module import PairCopula, PairScores, adjusted, pair_copula, pair_from_description
+from sklar.copulas.pair.turned import Blend
 
 
 class Mixture(PairScores):
@@ -54,40 +52,28 @@ class Mixture(PairScores):
         """The components, in order."""
         return list(self.components)  # type: ignore[arg-type]
 
-    def _log_weights(self, dtype: torch.dtype) -> Tensor:
-        return torch.log_softmax(self.logits, -1).to(dtype)
+    @property
+    def numbers(self) -> int:
+        """How many unconstrained numbers each pair has: those of the components, then the weights' logits."""
+        return sum(c.numbers for c in self.parts()) + len(self.components)
 
-    def log_prob(self, w1: Tensor, w2: Tensor) -> Tensor:
-        """See `PairScores.log_prob`."""
-        each = torch.stack([c.log_prob(w1, w2) for c in self.parts()], -1)
-        return torch.logsumexp(self._log_weights(each.dtype) + each, -1)
+    def at(
+        self,
+        dtype: torch.dtype | None = None,
+        offset: Tensor | None = None,
+        choose: Callable[[Tensor], Tensor] | None = None,
+    ) -> Blend:
+        """See `PairScores.at`."""
+        sizes = [c.numbers for c in self.parts()] + [len(self.components)]
+        *own, last = [None] * len(sizes) if offset is None else offset.split(sizes, -1)
+        log_weights = torch.log_softmax(adjusted(self.logits, dtype, last, choose), -1)
+        parts = tuple(c.at(dtype, part, choose) for c, part in zip(self.parts(), own, strict=True))
+        return Blend(parts, log_weights.unbind(-1))
 
     def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
         """See `PairScores.cdf`."""
         each = torch.stack([c.cdf(w1, w2) for c in self.parts()], -1)
         return (self.weights().to(each.dtype) * each).sum(-1)
-
-    def _mixed(self, scores: list[Tensor]) -> Tensor:
-        each = torch.stack(scores, -1)
-        log_weights = self._log_weights(each.dtype)
-        lower, upper = (torch.logsumexp(log_weights + tail, -1) for tail in log_ndtr_tails(each))
-        return score_of(lower, upper)
-
-    def hfunc1(self, w1: Tensor, w2: Tensor) -> Tensor:
-        """See `PairScores.hfunc1`."""
-        return self._mixed([c.hfunc1(w1, w2) for c in self.parts()])
-
-    def hfunc2(self, w1: Tensor, w2: Tensor) -> Tensor:
-        """See `PairScores.hfunc2`."""
-        return self._mixed([c.hfunc2(w1, w2) for c in self.parts()])
-
-    def hinv1(self, w1: Tensor, q: Tensor) -> Tensor:
-        """See `PairScores.hinv1`."""
-        return solve_quantile(q, w1, lambda a: self.hfunc1(w1, a), lambda a: self.log_prob(w1, a))
-
-    def hinv2(self, q: Tensor, w2: Tensor) -> Tensor:
-        """See `PairScores.hinv2`."""
-        return solve_quantile(q, w2, lambda a: self.hfunc2(a, w2), lambda a: self.log_prob(a, w2))
 
     def prune(self) -> PairCopula:
         """The component with the largest weight, alone; of a batch, the largest mean weight."""

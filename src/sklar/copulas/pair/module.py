@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import torch
@@ -11,16 +11,9 @@ from torch import Tensor, nn
 
 from sklar.copulas.pair.family import Family, Parameters
 from sklar.copulas.pair.registry import FAMILIES
+from sklar.copulas.pair.turned import ROTATIONS, Blend, Turned
 from sklar.copulas.pair.uniform import Uniform
 
-ROTATIONS = (0, 90, 180, 270)
-# The family's first and second argument, as (index of the score, sign), by rotation; pyvinecopulib's convention.
-_ARGUMENTS = {
-    0: ((0, 1), (1, 1)),
-    90: ((1, 1), (0, -1)),
-    180: ((0, -1), (1, -1)),
-    270: ((1, -1), (0, 1)),
-}
 RAW_LIMIT = 745.0  # here a sigmoid is 0 in float64: a parameter on its bound, with a gradient of zero
 
 
@@ -30,25 +23,45 @@ class PairScores(nn.Module):
     In each method ``w1``, ``w2`` are scores, ``(..., *batch_shape)``, and so is the result.
     """
 
+    def at(
+        self,
+        dtype: torch.dtype | None = None,
+        offset: Tensor | None = None,
+        choose: Callable[[Tensor], Tensor] | None = None,
+    ) -> Turned | Blend:
+        """The copula at its present parameters, in a floating-point type.
+
+        Args:
+            dtype: type of the parameters; default that in which they are kept.
+            offset: added to the unconstrained numbers, ``(..., *batch_shape, numbers)``.
+            choose: picks from the batch of the unconstrained numbers, before the offset is added.
+        """
+        raise NotImplementedError
+
+    @property
+    def numbers(self) -> int:
+        """How many unconstrained numbers each pair has."""
+        raise NotImplementedError
+
     def log_prob(self, w1: Tensor, w2: Tensor) -> Tensor:
         """Log copula density ``log c(Phi(w1), Phi(w2))``, in nats."""
-        raise NotImplementedError
+        return self.at(w1.dtype).log_prob(w1, w2)
 
     def hfunc1(self, w1: Tensor, w2: Tensor) -> Tensor:
         """Score of ``P(U2 <= u2 | U1 = u1)``."""
-        raise NotImplementedError
+        return self.at(w2.dtype).hfunc1(w1, w2)
 
     def hfunc2(self, w1: Tensor, w2: Tensor) -> Tensor:
         """Score of ``P(U1 <= u1 | U2 = u2)``."""
-        raise NotImplementedError
+        return self.at(w1.dtype).hfunc2(w1, w2)
 
     def hinv1(self, w1: Tensor, q: Tensor) -> Tensor:
         """The ``w2`` with ``hfunc1(w1, w2) = q``."""
-        raise NotImplementedError
+        return self.at(q.dtype).hinv1(w1, q)
 
     def hinv2(self, q: Tensor, w2: Tensor) -> Tensor:
         """The ``w1`` with ``hfunc2(w1, w2) = q``."""
-        raise NotImplementedError
+        return self.at(q.dtype).hinv2(q, w2)
 
     def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
         """``P(U1 <= Phi(w1), U2 <= Phi(w2))``, a probability."""
@@ -135,7 +148,7 @@ class PairCopula(PairScores):
         for k, ((name, low, high), value) in enumerate(zip(bounds, tensors, strict=True)):
             if not bool(((value >= low) & (value <= high)).all()):
                 raise ValueError(f"{family}: {name} must be between {low} and {high}, got {value.tolist()}")
-            raw[..., k] = _unconstrained(value, low, high)
+            raw[..., k] = unconstrained(value, low, high)
         self.raw = nn.Parameter(raw)
 
     @property
@@ -143,50 +156,31 @@ class PairCopula(PairScores):
         """Shape of the batch of pairs."""
         return self._batch_shape
 
+    @property
+    def numbers(self) -> int:
+        """How many unconstrained numbers each pair has."""
+        return self.raw.shape[-1]
+
     def values(self, dtype: torch.dtype | None = None) -> Parameters:
         """The family's parameters, ``(*batch_shape)`` each, differentiable in `raw`."""
-        raw = self.raw if dtype is None else self.raw.to(dtype)
-        return tuple(_constrained(raw[..., k], low, high) for k, (_, low, high) in enumerate(self.family.parameters))
+        return self.at(dtype).values
 
-    def _turned(self, w1: Tensor, w2: Tensor) -> tuple[Tensor, Tensor]:
-        (i, s), (j, t) = _ARGUMENTS[self.rotation]
-        w = (w1, w2)
-        return _signed(w[i], s), _signed(w[j], t)
-
-    def log_prob(self, w1: Tensor, w2: Tensor) -> Tensor:
-        """See `PairScores.log_prob`."""
-        a, b = self._turned(w1, w2)
-        return self.family.log_prob(a, b, self.values(a.dtype))
-
-    def _conditional(self, target: int, w: Tensor, given: Tensor, inverse: bool) -> Tensor:
-        (i, s), (_, t) = _ARGUMENTS[self.rotation]
-        first = target == i  # is the target the family's first argument?
-        sign, other = (s, t) if first else (t, s)
-        p = self.values(w.dtype)
-        p = p if first else self.family.swapped(p)
-        function = self.family.quantile if inverse else self.family.conditional
-        return _signed(function(_signed(w, sign), _signed(given, other), p), sign)
-
-    def hfunc1(self, w1: Tensor, w2: Tensor) -> Tensor:
-        """See `PairScores.hfunc1`."""
-        return self._conditional(1, w2, w1, inverse=False)
-
-    def hfunc2(self, w1: Tensor, w2: Tensor) -> Tensor:
-        """See `PairScores.hfunc2`."""
-        return self._conditional(0, w1, w2, inverse=False)
-
-    def hinv1(self, w1: Tensor, q: Tensor) -> Tensor:
-        """See `PairScores.hinv1`."""
-        return self._conditional(1, q, w1, inverse=True)
-
-    def hinv2(self, q: Tensor, w2: Tensor) -> Tensor:
-        """See `PairScores.hinv2`."""
-        return self._conditional(0, q, w2, inverse=True)
+    def at(
+        self,
+        dtype: torch.dtype | None = None,
+        offset: Tensor | None = None,
+        choose: Callable[[Tensor], Tensor] | None = None,
+    ) -> Turned:
+        """See `PairScores.at`."""
+        raw = adjusted(self.raw, dtype, offset, choose)
+        bounds = enumerate(self.family.parameters)
+        values = tuple(constrained(raw[..., k], low, high) for k, (_, low, high) in bounds)
+        return Turned(self.family, self.rotation, values)
 
     def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
         """See `PairScores.cdf`."""
-        a, b = self._turned(w1, w2)
-        value = self.family.cdf(a, b, self.values(a.dtype))
+        turned = self.at(w1.dtype)
+        value = self.family.cdf(*turned.arguments(w1, w2), turned.values)
         u1, u2 = torch.special.ndtr(w1), torch.special.ndtr(w2)
         if self.rotation == 180:
             return u1 + u2 - 1 + value
@@ -216,7 +210,7 @@ class PairCopula(PairScores):
         wanted = torch.as_tensor(tau, dtype=torch.float64).expand(self.batch_shape)
         values = self.family.from_tau(-wanted if self.rotation in (90, 270) else wanted)
         for k, ((_, low, high), value) in enumerate(zip(self.family.parameters, values, strict=True)):
-            self.raw[..., k] = _unconstrained(value.clamp(low, high), low, high)
+            self.raw[..., k] = unconstrained(value.clamp(low, high), low, high)
         return self
 
     def description(self) -> dict[str, Any]:
@@ -233,17 +227,24 @@ class PairCopula(PairScores):
         return ", ".join([self.family.name + turned, *shown, f"tau={self.tau().item():.3f}"])
 
 
-def _signed(w: Tensor, sign: int) -> Tensor:
-    return w if sign > 0 else -w
+def adjusted(
+    raw: Tensor, dtype: torch.dtype | None, offset: Tensor | None, choose: Callable[[Tensor], Tensor] | None
+) -> Tensor:
+    """Unconstrained numbers as `PairScores.at` asks for them."""
+    raw = raw if dtype is None else raw.to(dtype)
+    raw = raw if choose is None else choose(raw)
+    return raw if offset is None else raw + offset
 
 
-def _constrained(raw: Tensor, low: float, high: float) -> Tensor:
+def constrained(raw: Tensor, low: float, high: float) -> Tensor:
+    """A number between the bounds from any real one."""
     # From the nearer bound, so that a parameter close to either keeps its digits.
     below, above = low + (high - low) * torch.sigmoid(raw), high - (high - low) * torch.sigmoid(-raw)
     return torch.where(raw < 0, below, above)
 
 
-def _unconstrained(value: Tensor, low: float, high: float) -> Tensor:
+def unconstrained(value: Tensor, low: float, high: float) -> Tensor:
+    """Inverse of `constrained`."""
     return (torch.log(value - low) - torch.log(high - value)).clamp(-RAW_LIMIT, RAW_LIMIT)
 
 

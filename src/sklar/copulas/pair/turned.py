@@ -1,0 +1,120 @@
+"""Pair copulas as plain values: a family turned by a rotation at given parameters, or a blend of such.
+
+The modules in `module.py` and `mixture.py` own trainable numbers and make these from them; a vine makes them from its
+own, a choice of the batch at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sklar.copulas.pair.family import Family, Parameters, score_of
+from sklar.copulas.pair.inverse import solve_quantile
+from sklar.numerics import log_ndtr_tails
+
+ROTATIONS = (0, 90, 180, 270)
+# The family's first and second argument, as (index of the score, sign), by rotation; pyvinecopulib's convention.
+_ARGUMENTS = {
+    0: ((0, 1), (1, 1)),
+    90: ((1, 1), (0, -1)),
+    180: ((0, -1), (1, -1)),
+    270: ((1, -1), (0, 1)),
+}
+
+
+def signed(w: Tensor, sign: int) -> Tensor:
+    """``w`` or ``-w``."""
+    return w if sign > 0 else -w
+
+
+@dataclass(frozen=True)
+class Turned:
+    """One family, rotated; parameters broadcast against the scores. The methods are those of `PairScores`."""
+
+    family: Family
+    rotation: int
+    values: Parameters
+
+    def pick(self, choose: Callable[[Tensor], Tensor]) -> Turned:
+        """The same with each parameter passed through ``choose``, which picks from the batch."""
+        return Turned(self.family, self.rotation, tuple(choose(value) for value in self.values))
+
+    def arguments(self, w1: Tensor, w2: Tensor) -> tuple[Tensor, Tensor]:
+        """The family's own first and second argument."""
+        (i, s), (j, t) = _ARGUMENTS[self.rotation]
+        w = (w1, w2)
+        return signed(w[i], s), signed(w[j], t)
+
+    def log_prob(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """Log copula density in nats."""
+        return self.family.log_prob(*self.arguments(w1, w2), self.values)
+
+    def _conditional(self, target: int, w: Tensor, given: Tensor, inverse: bool) -> Tensor:
+        (i, s), (_, t) = _ARGUMENTS[self.rotation]
+        first = target == i  # is the target the family's first argument?
+        sign, other = (s, t) if first else (t, s)
+        p = self.values if first else self.family.swapped(self.values)
+        function = self.family.quantile if inverse else self.family.conditional
+        return signed(function(signed(w, sign), signed(given, other), p), sign)
+
+    def hfunc1(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """Score of ``P(U2 <= u2 | U1 = u1)``."""
+        return self._conditional(1, w2, w1, inverse=False)
+
+    def hfunc2(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """Score of ``P(U1 <= u1 | U2 = u2)``."""
+        return self._conditional(0, w1, w2, inverse=False)
+
+    def hinv1(self, w1: Tensor, q: Tensor) -> Tensor:
+        """The ``w2`` with ``hfunc1(w1, w2) = q``."""
+        return self._conditional(1, q, w1, inverse=True)
+
+    def hinv2(self, q: Tensor, w2: Tensor) -> Tensor:
+        """The ``w1`` with ``hfunc2(w1, w2) = q``."""
+        return self._conditional(0, q, w2, inverse=True)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A convex mixture of families; ``log_weights`` are one tensor a part."""
+
+    parts: tuple[Turned, ...]
+    log_weights: tuple[Tensor, ...]
+
+    def pick(self, choose: Callable[[Tensor], Tensor]) -> Blend:
+        """See `Turned.pick`."""
+        parts = tuple(part.pick(choose) for part in self.parts)
+        return Blend(parts, tuple(choose(weight) for weight in self.log_weights))
+
+    def log_prob(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """Log copula density in nats."""
+        each = [w + part.log_prob(w1, w2) for w, part in zip(self.log_weights, self.parts, strict=True)]
+        return torch.logsumexp(torch.stack(each, -1), -1)
+
+    def _mixed(self, scores: list[Tensor]) -> Tensor:
+        tails = zip(*(log_ndtr_tails(score) for score in scores), strict=True)
+        lower, upper = (
+            torch.logsumexp(torch.stack([w + x for w, x in zip(self.log_weights, tail, strict=True)], -1), -1)
+            for tail in tails
+        )
+        return score_of(lower, upper)
+
+    def hfunc1(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """Score of ``P(U2 <= u2 | U1 = u1)``."""
+        return self._mixed([part.hfunc1(w1, w2) for part in self.parts])
+
+    def hfunc2(self, w1: Tensor, w2: Tensor) -> Tensor:
+        """Score of ``P(U1 <= u1 | U2 = u2)``."""
+        return self._mixed([part.hfunc2(w1, w2) for part in self.parts])
+
+    def hinv1(self, w1: Tensor, q: Tensor) -> Tensor:
+        """The ``w2`` with ``hfunc1(w1, w2) = q``."""
+        return solve_quantile(q, w1, lambda a: self.hfunc1(w1, a), lambda a: self.log_prob(w1, a))
+
+    def hinv2(self, q: Tensor, w2: Tensor) -> Tensor:
+        """The ``w1`` with ``hfunc2(w1, w2) = q``."""
+        return solve_quantile(q, w2, lambda a: self.hfunc2(a, w2), lambda a: self.log_prob(a, w2))

@@ -1,0 +1,397 @@
+"""Vine copulas: products of pair copulas, answered for every missing pattern."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sklar.copulas.base import Copula
+from sklar.copulas.pair import Mixture, PairCopula
+from sklar.copulas.patterns import Patterns
+from sklar.copulas.vine.hidden import Frame, Hidden, Integral, Scores
+from sklar.copulas.vine.lazy import LazyScores
+from sklar.copulas.vine.pairs import BoundPairs, VinePairs
+from sklar.copulas.vine.plan import Pattern, Place, Planner
+from sklar.copulas.vine.program import Program
+from sklar.copulas.vine.structure import VineStructure
+
+CELLS = 2**22  # numbers that one step of an integral may hold a variable, without gradients
+
+
+class Evaluation(NamedTuple):
+    """A log density and how well it is known.
+
+    Attributes:
+        log_prob: as `VineCopula.log_prob`, ``(..., *batch)``.
+        error: in nats; zero where the pattern is closed form, else the estimated error of a quadrature or the standard
+            error of importance sampling.
+        effective_size: effective number of importance samples, infinite where none were drawn.
+        hidden: number of variables that had to be integrated out together.
+    """
+
+    log_prob: Tensor
+    error: Tensor
+    effective_size: Tensor
+    hidden: Tensor
+
+
+class VineCopula(Copula):
+    """A batch of regular vine copulas that share structure and families (Bedford & Cooke 2002, Aas et al. 2009).
+
+    Every missing pattern is answered: in closed form where the observed variables' pairs make a vine of their own, by
+    quadrature where one or two hidden variables tie them together, by importance sampling beyond.
+
+    Args:
+        dim: number of variables ``M``.
+        batch_shape: shape of the batch of vines.
+        structure: ``"dvine"``, ``"cvine"`` or a `VineStructure`.
+        families: one family's name or ``(name, rotation)`` for all pairs; a list of such for a learnable `Mixture` at
+            every pair; or a list of trees, each a list with one of these or a pair copula for each of its pairs.
+        trees: trees kept, default all; pairs of higher trees are conditionally independent.
+        conditional: the parameters of pairs from the second tree on are smooth functions of the conditioning scores, by
+            a small network that starts as the simplified vine's constant.
+        correlation: start of all pairs of the first tree: the Kendall's tau of this normal correlation, as far as the
+            family can.
+        samples: importance samples where three or more variables are hidden.
+        shortcut: whether a vine of Gaussian pairs may be answered as the normal distribution that it is.
+
+    Raises:
+        ValueError, KeyError, TypeError: a structure or families that do not fit.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        batch_shape: tuple[int, ...] = (),
+        structure: str | VineStructure = "dvine",
+        families: Any = "gaussian",
+        trees: int | None = None,
+        conditional: bool = False,
+        correlation: float = 0.0,
+        samples: int = 4096,
+        shortcut: bool = True,
+    ) -> None:
+        super().__init__(dim, batch_shape)
+        built = VineStructure.named(structure, dim) if isinstance(structure, str) else structure
+        if built.dim != dim:
+            raise ValueError(f"VineCopula: the structure has {built.dim} variables, dim is {dim}")
+        self.structure = built.truncate(trees)
+        self.conditional, self.samples, self.shortcut = conditional, samples, shortcut
+        self.vines = math.prod(self.batch_shape)
+        self.pairs = VinePairs(self.structure, _specs(self.structure, families), self.vines, conditional)
+        self.planner = Planner(self.structure, self.pairs.silent)
+        self._programs: dict[tuple[Place, ...], Program] = {}
+        if correlation:
+            self._start(correlation)
+
+    # Pairs.
+
+    def pair(self, tree: int, column: int, vine: int = 0) -> PairCopula | Mixture:
+        """One pair copula, alone; ``vine`` counts in the flattened batch. Where it belongs: ``structure.edges``."""
+        return self.pairs.single((tree, column), vine)
+
+    def set_pair(self, tree: int, column: int, pair: PairCopula | Mixture, vine: int | None = None) -> None:
+        """Take over a pair copula's parameters, of the kind that is there; in one vine of the batch or in all."""
+        self.pairs.assign((tree, column), pair, vine)
+
+    def _start(self, correlation: float) -> None:
+        first = [place for place in self.pairs.places if place[0] == 0]
+        for place in first:
+            self.set_pair(*place, _with_tau(self.pair(*place), 2 / math.pi * math.asin(correlation)))
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether all pairs are Gaussian or independent, so that the whole is a normal distribution's copula."""
+        return not self.conditional and all(kind in ((("gaussian", 0),), (("indep", 0),)) for kind in self.pairs.keys)
+
+    def correlation(self) -> Tensor:
+        """Correlation matrix of the normal distribution with the same vine of partial correlations, ``(*batch, M, M)``.
+
+        Those of Gaussian pairs, ``sin(pi tau / 2)`` of the others.
+        """
+        r = self._correlation(self.pairs.bind(torch.float64))
+        return r.reshape(*self.batch_shape, self.dim, self.dim).to(self.anchor.dtype)
+
+    def _correlation(self, pairs: BoundPairs) -> Tensor:
+        """``(B, M, M)``: each variable's row from its canonical partial correlations (Lewandowski et al. 2009)."""
+        partial = pairs.partial_correlations()
+        order, array = self.structure.order, self.structure.array
+        r = torch.ones(pairs.count, 1, 1, dtype=pairs.dtype, device=self.anchor.device)
+        for e in range(self.dim - 2, -1, -1):
+            parents = [row[e] - e - 1 for row in array if e < len(row)]
+            line = r.new_zeros(pairs.count, r.shape[-1])
+            if parents:
+                rest = torch.ones_like(r[:, 0, 0])
+                coordinates = []
+                for t in range(len(parents)):
+                    coordinates.append(partial[t, e] * rest.sqrt())
+                    rest = rest * (1 - partial[t, e].square())
+                factor = torch.linalg.cholesky(r[:, parents][:, :, parents])
+                solved = torch.linalg.solve_triangular(factor, r[:, parents], upper=False)
+                line = (torch.stack(coordinates, -1).unsqueeze(-1) * solved).sum(-2)
+            top = torch.cat([torch.ones_like(line[:, :1]), line], -1)
+            r = torch.cat([top.unsqueeze(-2), torch.cat([line.unsqueeze(-1), r], -1)], -2)
+        place = [order.index(v) for v in range(self.dim)]
+        return r[:, place][:, :, place]
+
+    # Density.
+
+    def log_prob(self, scores: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Log copula density of the observed scores: ``(..., *batch, M) -> (..., *batch)``."""
+        return self.evaluate(scores, observed).log_prob
+
+    def evaluate(self, scores: Tensor, observed: Tensor | None = None) -> Evaluation:
+        """The log density with its error: see `Evaluation`."""
+        mask = self._mask(scores, observed)
+        lead = scores.shape[: scores.ndim - len(self.event_shape)]
+        w = torch.where(mask, scores, torch.zeros_like(scores)).reshape(-1, self.vines, self.dim)
+        found = [self._evaluate(block, w) for block in self._blocks(mask, lead)]
+        shape = (*lead, *self.batch_shape)
+        return Evaluation(*(_gather(parts, w).reshape(shape) for parts in zip(*found, strict=True)))
+
+    def _evaluate(self, block: Block, w: Tensor) -> tuple[Part, Part, Part, Part]:
+        part = block.take(w)
+        pattern = self.planner.pattern(block.observed)
+        pairs = self.pairs.bind(w.dtype, block.vines)
+        total = self._program(pattern.free).log_density(self._some(part, pattern.free), pairs)
+        error, size = torch.zeros_like(total), torch.full_like(total, math.inf)
+        for group, tied in zip(pattern.hidden, pattern.tied, strict=True):
+            found = self._integral(group, tied, part, pairs, pattern)
+            total, error = total + found.log_value, error + found.error.detach()
+            size = torch.minimum(size, found.effective_size.detach())
+        hidden = torch.full_like(error, max(map(len, pattern.hidden), default=0))
+        return (block, total), (block, error), (block, size), (block, hidden)
+
+    def _integral(
+        self, group: tuple[int, ...], tied: tuple[Place, ...], part: Tensor, pairs: BoundPairs, pattern: Pattern
+    ) -> Integral:
+        """One group's integral, some rows at a time."""
+        nodes = self.samples if len(group) > 2 else 64 ** len(group)
+        rows = max(1, CELLS // (nodes * part.shape[1]))
+        found = [self._hidden(group, tied, rows_, pairs, pattern).integral() for rows_ in part.split(rows)]
+        if len(found) == 1:
+            return found[0]
+        return Integral(*(torch.cat([getattr(f, name) for f in found]) for name in Integral.__dataclass_fields__))
+
+    def _hidden(
+        self, group: tuple[int, ...], tied: tuple[Place, ...], part: Tensor, pairs: BoundPairs, pattern: Pattern
+    ) -> Hidden:
+        program = self._program(tied)
+        known = {v: part[..., v] for v in sorted(pattern.observed)}
+
+        def density(scores: Scores) -> Tensor:
+            stacked = torch.stack(torch.broadcast_tensors(*(scores[v] for v in program.variables)), -1)
+            return program.log_density(stacked, pairs)
+
+        with torch.no_grad():
+            frame = Frame(self._correlation(pairs), known)
+        return Hidden(group, density, known, frame, self.samples)
+
+    def _program(self, targets: tuple[Place, ...]) -> Program:
+        if targets not in self._programs:
+            self._programs[targets] = Program(
+                self.planner, self.pairs.places, self.pairs.sizes, targets, self.conditional
+            )
+        return self._programs[targets]
+
+    def _some(self, part: Tensor, targets: tuple[Place, ...]) -> Tensor:
+        variables = self._program(targets).variables
+        return part if len(variables) == self.dim else part[..., variables]
+
+    def _blocks(self, mask: Tensor, lead: torch.Size) -> Iterator[Block]:
+        """Rows and vines that share a pattern; ``mask`` is as from `_mask`."""
+        events = len(self.event_shape)
+        patterns = Patterns(mask, events)
+        per_row = patterns.masks.expand(len(patterns.masks), *self.event_shape).reshape(-1, self.vines, self.dim)
+        rows = math.prod(lead)
+        repeat = rows // len(patterns.index) if len(patterns.index) else 0
+        index = patterns.index.repeat(repeat)
+        for p, masks in enumerate(per_row):
+            own = None if len(per_row) == 1 else (index == p).nonzero().flatten()
+            if bool((masks == masks[:1]).all()):
+                yield Block(_members(masks[0]), own, None)
+                continue
+            kinds, which = torch.unique(masks, dim=0, return_inverse=True)
+            for k, kind in enumerate(kinds):
+                yield Block(_members(kind), own, (which == k).nonzero().flatten())
+
+    # Draws.
+
+    def impute(
+        self,
+        scores: Tensor,
+        observed: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """Missing scores replaced by exact conditional draws: see `Copula.impute`.
+
+        Where three or more variables are hidden (see `evaluate`) they are resampled importance samples, through which
+        no gradient passes.
+        """
+        mask = self._mask(scores, observed)
+        noise = self._noise(scores, mask, generator, noise)
+        events = len(self.event_shape)
+        shape = torch.broadcast_shapes(scores.shape, noise.shape, mask.shape)
+        lead = scores.shape[: scores.ndim - events]
+        lead = torch.broadcast_shapes(lead, mask.shape[: mask.ndim - events])
+        extra = shape[: len(shape) - events - len(lead)]
+        lead = shape[len(extra) : len(shape) - events]  # noise may bring rows where the scores have one
+        rows, draws = math.prod(lead), math.prod(extra)
+        w = torch.where(mask, scores, torch.zeros_like(scores)).expand(*lead, *self.event_shape)
+        w = w.reshape(rows, self.vines, self.dim)
+        z = noise.expand(shape).reshape(draws, rows, self.vines, self.dim)
+        full_mask = mask if mask.ndim > events else mask.expand(self.event_shape)
+        parts = [self._draw(block, w, z) for block in self._blocks(full_mask, lead)]
+        result = _gather(parts, z).reshape(shape)
+        return torch.where(mask, scores, result)
+
+    def _draw(self, block: Block, w: Tensor, z: Tensor) -> tuple[Block, Tensor]:
+        part, noise = block.take(w), block.take(z)
+        pattern = self.planner.pattern(block.observed)
+        pairs = self.pairs.bind(w.dtype, block.vines)
+        scores: Scores = {v: part[..., v] for v in sorted(pattern.observed)}
+        for group, tied in zip(pattern.hidden, pattern.tied, strict=True):
+            hidden = self._hidden(group, tied, part, pairs, pattern)
+            scores |= hidden.draw({v: noise[..., v] for v in group})[0]
+        lazy = LazyScores(self.planner, self.pairs.places, pairs, scores)
+        for variable, chain in pattern.grown:
+            lazy.grow(variable, chain, noise[..., variable])
+        drawn = [lazy.scores[v].expand(noise.shape[:-1]) for v in range(self.dim)]
+        return block, torch.stack(drawn, -1)
+
+    def rosenblatt(self, scores: Tensor) -> Tensor:
+        """Scores made independent, ``(..., *batch, M)``, by the vine's own order: each given those grown before it.
+
+        The inverse is `inverse_rosenblatt`. Rosenblatt (1952).
+        """
+        self._mask(scores, None)
+        lead = scores.shape[: scores.ndim - len(self.event_shape)]
+        w = scores.reshape(-1, self.vines, self.dim)
+        pairs = self.pairs.bind(w.dtype)
+        lazy = LazyScores(self.planner, self.pairs.places, pairs, {v: w[..., v] for v in range(self.dim)})
+        found = {v: lazy.last(v, chain) for v, chain in self.planner.pattern(frozenset()).grown}
+        return torch.stack([found[v] for v in range(self.dim)], -1).reshape(*lead, *self.event_shape)
+
+    def inverse_rosenblatt(self, noise: Tensor) -> Tensor:
+        """Scores of the vine from independent normals, ``(..., *batch, M)``."""
+        return self.impute(torch.zeros_like(noise), torch.zeros_like(noise, dtype=torch.bool), noise=noise)
+
+    # Fitting and keeping.
+
+    def fit(self, scores: Tensor, observed: Tensor | None = None) -> VineCopula:
+        """Maximum likelihood of the observed data, in place: see `sklar.copulas.vine.fit.fit`."""
+        from sklar.copulas.vine.fit import fit
+
+        return fit(self, scores, observed)
+
+    def description(self) -> dict[str, Any]:
+        """Structure, families and parameters; of a conditional vine its networks too."""
+        return {
+            "dim": self.dim,
+            "batch_shape": list(self.batch_shape),
+            "order": list(self.structure.order),
+            "array": [list(row) for row in self.structure.array],
+            "families": [[self.pairs.keys[self.pairs.places[t, e][0]] for e in range(len(row))]
+                         for t, row in enumerate(self.structure.array)],
+            "conditional": self.conditional,
+            "state": {name: value.tolist() for name, value in self.pairs.state_dict().items()},
+        }  # fmt: skip
+
+    def to_json(self) -> str:
+        """All of it as JSON, from which `vine_from_json` makes the same copula."""
+        return json.dumps(self.description())
+
+    def extra_repr(self) -> str:
+        """Size, trees and families, for printing."""
+        kinds = sorted({"+".join(name for name, _ in kind) for kind in self.pairs.keys})
+        return f"{super().extra_repr()}, trees={self.structure.trees}, families={kinds}"
+
+
+class Block(NamedTuple):
+    """Rows and vines of one pattern; None for all."""
+
+    observed: frozenset[int]
+    rows: Tensor | None
+    vines: Tensor | None
+
+    def take(self, x: Tensor) -> Tensor:
+        """``(..., rows, B, M)`` at these rows and vines."""
+        x = x if self.rows is None else x.index_select(-3, self.rows)
+        return x if self.vines is None else x.index_select(-2, self.vines)
+
+
+Part = tuple[Block, Tensor]
+
+
+def _gather(parts: Sequence[Part], like: Tensor) -> Tensor:
+    """Blocks of ``(..., rows, B)`` or of ``(..., rows, B, M)`` put together; ``like`` is ``(..., rows, B, M)``."""
+    if len(parts) == 1 and parts[0][0].rows is None and parts[0][0].vines is None:
+        return parts[0][1]
+    whole = parts[0][1].ndim == like.ndim
+    shape = like.shape if whole else like.shape[:-1]
+    axis = -3 if whole else -2
+    result = parts[0][1].new_zeros(shape)
+    everything = torch.arange(shape[axis], device=like.device)
+    vines = torch.arange(shape[axis + 1], device=like.device)
+    tail = (slice(None),) if whole else ()
+    for block, value in parts:
+        rows = everything if block.rows is None else block.rows
+        columns = vines if block.vines is None else block.vines
+        result[(..., rows[:, None], columns, *tail)] = value
+    return result
+
+
+def _members(mask: Tensor) -> frozenset[int]:
+    return frozenset(mask.nonzero().flatten().tolist())
+
+
+def _with_tau(pair: PairCopula | Mixture, tau: float) -> PairCopula | Mixture:
+    for part in pair.parts() if isinstance(pair, Mixture) else [pair]:
+        part.set_tau(tau)
+    return pair
+
+
+def _specs(structure: VineStructure, families: Any) -> Mapping[Place, object]:
+    """What each pair is, from the argument ``families``."""
+    places = [(t, e) for t, row in enumerate(structure.array) for e in range(len(row))]
+    nested = isinstance(families, Sequence) and not isinstance(families, str) and all(
+        isinstance(row, list) for row in families
+    )  # fmt: skip
+    if not nested or not families:
+        return dict.fromkeys(places, families)
+    counts = [len(row) for row in families]
+    if counts[: structure.trees] != [len(row) for row in structure.array]:
+        raise ValueError(f"VineCopula: families need {[len(r) for r in structure.array]} pairs a tree, got {counts}")
+    return {(t, e): families[t][e] for t, e in places}
+
+
+def vine_from_json(text: str) -> VineCopula:
+    """The vine that `VineCopula.to_json` described, exactly.
+
+    Raises:
+        ValueError: not such a description.
+    """
+    try:
+        content = json.loads(text)
+        structure = VineStructure(tuple(content["order"]), tuple(map(tuple, content["array"])))
+        families = [[_kind(kind) for kind in row] for row in content["families"]]
+        vine = VineCopula(
+            content["dim"], tuple(content["batch_shape"]), structure, families, conditional=content["conditional"]
+        )
+        own = vine.pairs.state_dict()
+        state = {name: torch.tensor(value, dtype=own[name].dtype) for name, value in content["state"].items()}
+        vine.pairs.load_state_dict({name: value.reshape(own[name].shape) for name, value in state.items()})
+    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError, json.JSONDecodeError) as error:
+        raise ValueError(f"not a vine's JSON: {error}") from error
+    return vine
+
+
+def _kind(parts: list[list[Any]]) -> Any:
+    each = [(name, rotation) for name, rotation in parts]
+    return each[0] if len(each) == 1 else each
