@@ -34,6 +34,7 @@ class LineIntegral:
     Attributes:
         log_value: log of the integral, ``(*shape)``.
         error: estimated relative error, ``(*shape)``.
+        values: logs of the function at the nodes, ``(n, *shape)``.
     """
 
     def __init__(self, log_f: LogFunction, centre: Tensor, scale: Tensor, points: int = 32, most: int = 512) -> None:
@@ -57,6 +58,10 @@ class LineIntegral:
     def _nodes(self, count: int, shift: float) -> Tensor:
         place = (torch.arange(count, dtype=self.lower.dtype, device=self.lower.device) + shift) / count
         return self.lower + self.width * place.reshape(-1, *[1] * self.lower.ndim)
+
+    def nodes(self) -> Tensor:
+        """Where ``values`` are taken, ``(n, *shape)``."""
+        return self._nodes(len(self.values), 0.0)
 
     def quantile(self, score: Tensor) -> Tensor:
         """The ``x`` below which the share ``Phi(score)`` of the integral lies, for scores ``(S, *shape)``.

@@ -20,6 +20,8 @@ from sklar.copulas.vine.plan import Pattern, Place, Planner
 from sklar.copulas.vine.program import Program
 from sklar.copulas.vine.structure import VineStructure
 
+# A normal dependence that may grow a tail at either end; negative ones stay normal.
+FAMILIES_OF_A_VINE = ("gaussian", "clayton", ("clayton", 180))
 CELLS = 2**22  # numbers that one step of an integral may hold a variable, without gradients
 
 
@@ -49,9 +51,11 @@ class VineCopula(Copula):
     Args:
         dim: number of variables ``M``.
         batch_shape: shape of the batch of vines.
+        blocks: must be of size one each: a vine ties all variables.
         structure: ``"dvine"``, ``"cvine"`` or a `VineStructure`.
         families: one family's name or ``(name, rotation)`` for all pairs; a list of such for a learnable `Mixture` at
-            every pair; or a list of trees, each a list with one of these or a pair copula for each of its pairs.
+            every pair (the default: Gaussian and Clayton in either direction); or a list of trees, each a list with one
+            of these or a pair copula for each of its pairs.
         trees: trees kept, default all; pairs of higher trees are conditionally independent.
         conditional: the parameters of pairs from the second tree on are smooth functions of the conditioning scores, by
             a small network that starts as the simplified vine's constant.
@@ -68,8 +72,9 @@ class VineCopula(Copula):
         self,
         dim: int,
         batch_shape: tuple[int, ...] = (),
+        blocks: tuple[int, ...] | None = None,
         structure: str | VineStructure = "dvine",
-        families: Any = "gaussian",
+        families: Any = FAMILIES_OF_A_VINE,
         trees: int | None = None,
         conditional: bool = False,
         correlation: float = 0.0,
@@ -77,6 +82,7 @@ class VineCopula(Copula):
         shortcut: bool = True,
     ) -> None:
         super().__init__(dim, batch_shape)
+        self._refuse_blocks(blocks)
         built = VineStructure.named(structure, dim) if isinstance(structure, str) else structure
         if built.dim != dim:
             raise ValueError(f"VineCopula: the structure has {built.dim} variables, dim is {dim}")
@@ -290,6 +296,19 @@ class VineCopula(Copula):
 
         return fit(self, scores, observed)
 
+    @classmethod
+    def select(cls, scores: Tensor, **settings: Any) -> VineCopula:
+        """Structure, truncation and families chosen by pyvinecopulib: see `sklar.copulas.vine.exchange.select`."""
+        from sklar.copulas.vine.exchange import select
+
+        return select(scores, **settings)
+
+    def to_pyvinecopulib(self) -> Any:
+        """The same vine as a ``pyvinecopulib.Vinecop``: see `sklar.copulas.vine.exchange.to_pyvinecopulib`."""
+        from sklar.copulas.vine.exchange import to_pyvinecopulib
+
+        return to_pyvinecopulib(self)
+
     def description(self) -> dict[str, Any]:
         """Structure, families and parameters; of a conditional vine its networks too."""
         return {
@@ -382,7 +401,11 @@ def vine_from_json(text: str) -> VineCopula:
         structure = VineStructure(tuple(content["order"]), tuple(map(tuple, content["array"])))
         families = [[_kind(kind) for kind in row] for row in content["families"]]
         vine = VineCopula(
-            content["dim"], tuple(content["batch_shape"]), structure, families, conditional=content["conditional"]
+            content["dim"],
+            tuple(content["batch_shape"]),
+            structure=structure,
+            families=families,
+            conditional=content["conditional"],
         )
         own = vine.pairs.state_dict()
         state = {name: torch.tensor(value, dtype=own[name].dtype) for name, value in content["state"].items()}

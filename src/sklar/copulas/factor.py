@@ -1,0 +1,210 @@
+"""The one-factor copula: pair copulas to one latent variable that all share."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sklar.copulas.base import Copula
+from sklar.copulas.gaussian import GaussianCopula
+from sklar.copulas.likelihood import maximise
+from sklar.copulas.pair import Blend, Mixture, PairCopula, Turned
+from sklar.copulas.pair.family import score_of
+from sklar.copulas.pair.inverse import solve_quantile
+from sklar.copulas.vine.pairs import VinePairs
+from sklar.copulas.vine.structure import VineStructure
+from sklar.copulas.vine.take import Take
+from sklar.numerics import log_ndtr_tails, log_normal
+from sklar.numerics.line import LineIntegral
+
+POINTS, FINE = 32, 64  # nodes of a density, and of a quantile
+# A normal dependence that may grow a tail at either end; negative ones stay normal.
+FAMILIES_OF_A_FACTOR = ("gaussian", "clayton", ("clayton", 180))
+STRONGEST = 0.95  # loading of a start at most
+
+
+class FactorCopula(Copula):
+    """``c(u) = int prod_m c_m(u_m, v) dv``: variables independent given one latent root (Krupskii & Joe 2013).
+
+    Any pattern costs one integral over the latent score, linear in the number of observed variables; rows of all
+    patterns are integrated side by side, each on its own support.
+
+    Args:
+        dim: number of variables ``M``.
+        batch_shape: shape of the batch of copulas.
+        blocks: must be of size one each: a factor ties all variables.
+        families: one family's name, ``(name, rotation)``, a list of such for a learnable `Mixture`, or a pair copula,
+            for all variables; the variable is the pair's first argument, the root its second.
+        correlation: start, the correlation of any two variables where the families can.
+
+    Raises:
+        ValueError: blocks.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        batch_shape: tuple[int, ...] = (),
+        blocks: tuple[int, ...] | None = None,
+        families: Any = FAMILIES_OF_A_FACTOR,
+        correlation: float = 0.0,
+    ) -> None:
+        super().__init__(dim, batch_shape)
+        self._refuse_blocks(blocks)
+        self.copulas = math.prod(self.batch_shape)
+        star = VineStructure((*range(dim), dim), ((dim,) * dim,))
+        self.pairs = VinePairs(star, {(0, m): families for m in range(dim)}, self.copulas)
+        if correlation:
+            self._start(torch.full((self.copulas, dim), correlation, dtype=torch.float64).sqrt())
+
+    def pair(self, variable: int, copula: int = 0) -> PairCopula | Mixture:
+        """The pair copula of a variable (first argument) and the root; ``copula`` counts in the flattened batch."""
+        return self.pairs.single((0, variable), copula)
+
+    def set_pair(self, variable: int, pair: PairCopula | Mixture, copula: int | None = None) -> None:
+        """Take over a pair copula's parameters, of the kind that is there; in one copula of the batch or in all."""
+        self.pairs.assign((0, variable), pair, copula)
+
+    @torch.no_grad()
+    def _start(self, loadings: Tensor) -> None:
+        """Give each pair the Kendall's tau of its normal loading, ``(B, M)``."""
+        tau = 2 / torch.pi * torch.asin(loadings.clamp(-STRONGEST, STRONGEST))
+        module = self.pairs.kind(0)
+        for part in module.parts() if isinstance(module, Mixture) else [module]:
+            part.set_tau(tau)
+            part.raw.clamp_(-6.0, 6.0)
+
+    def _bind(self, dtype: torch.dtype) -> Turned | Blend:
+        return self.pairs.bind(dtype).pick(0, 0, Take(range(self.dim), self.dim), None)
+
+    def _flat(self, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
+        """Scores ``(rows, B, M)``, zero where missing, their mask, and the leading shape."""
+        lead = scores.shape[: scores.ndim - len(self.event_shape)]
+        lead = torch.broadcast_shapes(lead, mask.shape[: mask.ndim - len(self.event_shape)])
+        shape = (*lead, *self.event_shape)
+        shown = mask.expand(shape).reshape(-1, self.copulas, self.dim)
+        w = torch.where(mask, scores, torch.zeros_like(scores)).expand(shape).reshape(-1, self.copulas, self.dim)
+        return w, shown, lead
+
+    def _root(self, w: Tensor, shown: Tensor, pair: Turned | Blend, points: int) -> LineIntegral:
+        """The integral over the root, ``(rows, B)``."""
+
+        def log_f(nodes: Tensor) -> Tensor:
+            each = pair.log_prob(w, nodes.unsqueeze(-1))
+            return torch.where(shown, each, torch.zeros_like(each)).sum(-1) + log_normal(nodes)
+
+        with torch.no_grad():
+            count = shown.sum(-1).clamp(min=1)
+            centre = w.clamp(-8, 8).sum(-1) / count
+        return LineIntegral(log_f, centre, torch.rsqrt(count.to(w.dtype)), points)
+
+    def log_prob(self, scores: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Log copula density of the observed scores: ``(..., *batch, M) -> (..., *batch)``."""
+        w, shown, lead = self._flat(scores, self._mask(scores, observed))
+        value = self._root(w, shown, self._bind(w.dtype), POINTS).log_value
+        return torch.where(shown.sum(-1) > 1, value, torch.zeros_like(value)).reshape(*lead, *self.batch_shape)
+
+    def impute(
+        self,
+        scores: Tensor,
+        observed: Tensor,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """Missing scores replaced by exact conditional draws: see `Copula.impute`.
+
+        The root is drawn given what is observed, from the noise of an observed variable, then the missing ones given
+        the root. Where nothing is observed there is no noise to spare: the variables are drawn one after another, each
+        from its conditional distribution with the root integrated out.
+        """
+        mask = self._mask(scores, observed)
+        noise = self._noise(scores, mask, generator, noise)
+        events = len(self.event_shape)
+        shape = torch.broadcast_shapes(scores.shape, noise.shape, mask.shape)
+        w, shown, lead = self._flat(scores, mask)
+        z = noise.expand(shape)
+        extra = shape[: len(shape) - events - len(lead)]
+        if z.shape[len(extra) : len(shape) - events] != lead:  # noise brings rows where the scores have one
+            lead = z.shape[len(extra) : len(shape) - events]
+            full = (*lead, *self.event_shape)
+            return self.impute(scores.expand(full), mask.expand(full), noise=noise)
+        z = z.reshape(-1, *w.shape)
+        pair = self._bind(w.dtype)
+        none = ~shown.any(-1)
+        spare = z.gather(-1, shown.byte().argmax(-1, keepdim=True).expand(len(z), -1, -1, -1))[..., 0]
+        root = self._root(w, shown, pair, FINE).quantile(spare)
+        drawn = pair.hinv2(z, root.unsqueeze(-1))
+        if bool(none.any()):
+            rows = none.any(-1)
+            alone = self._one_by_one(z[:, rows], pair)
+            drawn = drawn.index_put(
+                (torch.arange(len(z), device=z.device)[:, None], rows.nonzero().flatten()),
+                torch.where(none[rows].unsqueeze(-1), alone, drawn[:, rows]),
+            )
+        return torch.where(mask, scores, drawn.reshape(shape))
+
+    def _one_by_one(self, z: Tensor, pair: Turned | Blend) -> Tensor:
+        """Scores ``(S, rows, B, M)`` from as many normals, each given those before it."""
+        found = [z[..., 0]]
+        for m in range(1, self.dim):
+            before = [torch.stack(found, -1), z.new_zeros(*z.shape[:-1], self.dim - m)]
+            w = torch.cat(before, -1).flatten(0, 1)
+            shown = torch.arange(self.dim, device=z.device) < m
+            line = self._root(w, shown.expand_as(w), pair, POINTS)
+            weights = line.values - torch.logsumexp(line.values, 0)
+            nodes = line.nodes()
+            own = pair.pick(partial(torch.select, dim=-1, index=m))
+
+            def conditional(
+                a: Tensor, own: Turned | Blend = own, nodes: Tensor = nodes, weights: Tensor = weights
+            ) -> Tensor:
+                tails = log_ndtr_tails(own.hfunc2(a, nodes))
+                return score_of(*(torch.logsumexp(weights + tail, 0) for tail in tails))
+
+            def log_prob(
+                a: Tensor, own: Turned | Blend = own, nodes: Tensor = nodes, weights: Tensor = weights
+            ) -> Tensor:
+                return torch.logsumexp(weights + own.log_prob(a, nodes), 0)
+
+            q = z[..., m].flatten(0, 1)
+            found.append(solve_quantile(q, torch.zeros_like(q), conditional, log_prob).reshape(z.shape[:-1]))
+        return torch.stack(found, -1)
+
+    def rsample(self, shape: tuple[int, ...] | torch.Size = (), generator: torch.Generator | None = None) -> Tensor:
+        """Reparameterised draws of all scores, ``(*shape, *batch, M)``: the root first."""
+        size = (*shape, self.copulas, self.dim + 1)
+        noise = torch.randn(size, generator=generator, dtype=self.anchor.dtype, device=self.anchor.device)
+        drawn = self._bind(noise.dtype).hinv2(noise[..., :-1], noise[..., -1:])
+        return drawn.reshape(*shape, *self.event_shape)
+
+    def fit(self, scores: Tensor, observed: Tensor | None = None) -> FactorCopula:
+        """Maximum likelihood of the observed scores, from the loadings of their normal one-factor model; in place.
+
+        Raises:
+            ValueError: shapes that do not fit.
+        """
+        if scores.ndim != 1 + len(self.event_shape) or len(scores) < 2:
+            raise ValueError(f"FactorCopula: fitting needs (n, {self.event_shape}) scores, got {tuple(scores.shape)}")
+        mask = self._mask(scores, observed).expand(scores.shape)
+        w = torch.where(mask, scores, torch.zeros_like(scores)).detach().double()
+        normal = GaussianCopula(self.dim, self.batch_shape).double().to(w.device).fit(w, mask)
+        self._start(_loadings(normal.correlation().detach().reshape(-1, self.dim, self.dim)))
+        maximise(self, w, mask)
+        return self
+
+
+def _loadings(correlation: Tensor, rounds: int = 50) -> Tensor:
+    """One-factor loadings of correlation matrices ``(B, M, M)`` by principal axes with iterated communalities."""
+    off = ~torch.eye(correlation.shape[-1], dtype=torch.bool, device=correlation.device)
+    communality = torch.where(off, correlation.abs(), 0.0).amax(-1)
+    loadings = communality.sqrt()
+    for _ in range(rounds):
+        reduced = torch.where(off, correlation, torch.diag_embed(communality))
+        values, vectors = torch.linalg.eigh(reduced)
+        loadings = vectors[..., -1] * values[..., -1:].clamp(min=0).sqrt()
+        communality = loadings.square().clamp(max=STRONGEST**2)
+    return loadings * torch.where(loadings.sum(-1, keepdim=True) < 0, -1.0, 1.0)

@@ -1,0 +1,125 @@
+"""Vines from and to pyvinecopulib, and its selection of structure and families."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from sklar.copulas.pair import Mixture, pair_copula
+from sklar.copulas.vine.structure import VineStructure
+
+if TYPE_CHECKING:
+    from sklar.copulas.vine.module import VineCopula
+
+
+def _peer() -> Any:
+    try:
+        import pyvinecopulib
+    except ImportError as error:
+        raise ImportError("this needs pyvinecopulib: pip install 'sklar[vine]'") from error
+    return pyvinecopulib
+
+
+def from_pyvinecopulib(model: Any) -> VineCopula:
+    """The same vine as a `VineCopula` in float64, of a fitted or given ``pyvinecopulib.Vinecop``.
+
+    Raises:
+        ImportError: pyvinecopulib is not installed. ValueError: a pair that is not parametric, or discrete variables.
+    """
+    from sklar.copulas.vine.module import VineCopula
+
+    _peer()
+    dim = int(model.dim)
+    if any(kind != "c" for kind in model.var_types):
+        raise ValueError(f"only continuous variables are known here, got types {list(model.var_types)}")
+    trees = min(int(model.trunc_lvl), dim - 1)
+    order = tuple(int(v) - 1 for v in model.order)
+    structure = model.structure
+    array = tuple(tuple(int(structure.struct_array(t, e, True)) - 1 for e in range(dim - 1 - t)) for t in range(trees))
+    rows = []
+    for t in range(trees):
+        row = []
+        for e in range(dim - 1 - t):
+            pair = model.get_pair_copula(t, e)
+            name = str(pair.family).rsplit(".", 1)[-1]
+            if name == "tll":
+                raise ValueError(f"pair ({t}, {e}) is nonparametric (tll); fit with family_set=pv.parametric")
+            row.append(pair_copula(name, [float(x) for x in pair.parameters.ravel()], int(pair.rotation)))
+        rows.append(row)
+    return VineCopula(dim, structure=VineStructure(order, array), families=rows).double()
+
+
+def to_pyvinecopulib(vine: VineCopula) -> Any:
+    """The same vine as a ``pyvinecopulib.Vinecop``.
+
+    Raises:
+        ImportError: pyvinecopulib is not installed. ValueError: a batch of vines, a conditional vine, a mixture.
+    """
+    peer = _peer()
+    if vine.vines != 1 or vine.conditional:
+        raise ValueError("pyvinecopulib has single simplified vines: no batch, no conditional parameters")
+    rows = []
+    for t, columns in enumerate(vine.structure.array):
+        row = []
+        for e in range(len(columns)):
+            pair = vine.pair(t, e)
+            if isinstance(pair, Mixture):
+                raise ValueError(f"pair ({t}, {e}) is a mixture of families; take its `prune()` first")
+            parameters = torch.stack(pair.values()).detach().reshape(-1, 1).numpy() if pair.numbers else None
+            settings = {} if parameters is None else {"parameters": parameters}
+            family = getattr(peer.families, pair.family.name)
+            row.append(peer.Bicop(family=family, rotation=pair.rotation, **settings))
+        rows.append(row)
+    structure = peer.RVineStructure.from_struct_array(
+        order=[v + 1 for v in vine.structure.order],
+        struct_array=[[value + 1 for value in columns] for columns in vine.structure.array],
+        natural_order=True,
+    )
+    return peer.Vinecop.from_structure(structure=structure, pair_copulas=rows)
+
+
+def select(
+    scores: Tensor,
+    families: Sequence[str] | None = None,
+    trees: int | None = None,
+    criterion: str = "aic",
+    structure: VineStructure | None = None,
+    threads: int = 1,
+) -> VineCopula:
+    """Structure, truncation, families and parameters chosen by pyvinecopulib (Dissmann et al. 2013).
+
+    Args:
+        scores: complete rows ``(n, M)``.
+        families: names to choose from, default all parametric ones.
+        trees: trees kept, default all; 0 lets mBICV choose.
+        criterion: ``"aic"``, ``"bic"``, ``"mbic"`` or ``"loglik"``, by which families are chosen.
+        structure: keep this structure instead of choosing one.
+        threads: of pyvinecopulib.
+
+    Raises:
+        ImportError: pyvinecopulib is not installed. ValueError: scores that are not finite or not ``(n, M)``.
+    """
+    peer = _peer()
+    scores = torch.as_tensor(scores)
+    if scores.ndim != 2 or scores.shape[1] < 2 or not bool(torch.isfinite(scores).all()):
+        raise ValueError(f"select needs complete finite scores (n, M), M at least 2, got {tuple(scores.shape)}")
+    names = list(peer.families.parametric) if families is None else [getattr(peer.families, f) for f in families]
+    controls = peer.FitControlsVinecop(
+        family_set=names,
+        selection_criterion=criterion,
+        num_threads=threads,
+        trunc_lvl=scores.shape[1] - 1 if trees is None else max(trees, 1),
+        select_trunc_lvl=trees == 0,
+    )
+    u = torch.special.ndtr(scores.double()).numpy()
+    settings: dict[str, Any] = {}
+    if structure is not None:
+        settings["structure"] = peer.RVineStructure.from_struct_array(
+            order=[v + 1 for v in structure.order],
+            struct_array=[[value + 1 for value in row] for row in structure.array],
+            natural_order=True,
+        )
+    return from_pyvinecopulib(peer.Vinecop.from_data(u, controls=controls, **settings))
