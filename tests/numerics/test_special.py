@@ -86,14 +86,15 @@ def test_student_scores_and_values(nu):
     assert torch.autograd.gradcheck(student_score, (x[2:7].detach().requires_grad_(), free))
 
 
-@pytest.mark.parametrize("nu", [2.0, 5.0, 51.0])
+@pytest.mark.parametrize("nu", [2.0, 5.0, 51.0, [[2.0], [5.0], [51.0]]])
 @pytest.mark.parametrize("function", [student_value, student_score])
 def test_many_points_are_interpolated_to_the_last_digits(nu, function, monkeypatch):
-    points = torch.linspace(-8, 8, 4001, dtype=torch.float64)
+    points = torch.linspace(-8, 8, 4002, dtype=torch.float64).reshape(2, 1, 2001)
+    nu = torch.tensor(nu, dtype=torch.float64)
     found = []
     for limit in (10**9, 1):
         monkeypatch.setattr(student_module, "TABLE_FROM", limit)
-        x, degrees = points.clone().requires_grad_(), torch.tensor(nu, dtype=torch.float64, requires_grad=True)
+        x, degrees = points.clone().requires_grad_(), nu.clone().requires_grad_()
         value = function(x, degrees)
         value.backward(torch.where(points > 0, 1.0, 0.3) / (1 + value.detach().abs()))
         found.append((value.detach(), x.grad, degrees.grad))
@@ -102,9 +103,30 @@ def test_many_points_are_interpolated_to_the_last_digits(nu, function, monkeypat
     assert torch.allclose(fast_slope, slope, rtol=1e-11, atol=1e-13)
     assert torch.allclose(fast_by_nu, by_nu, rtol=1e-6)
     if function is student_score:  # against a library, where it has digits
-        inner = points.abs() < 5
-        expected = stats.norm.ppf(stats.t.cdf(points[inner].numpy(), nu))
-        assert np.allclose(fast[inner].numpy(), expected, atol=1e-9)
+        inner = points.abs().expand(fast.shape).numpy() < 5
+        expected = stats.norm.ppf(stats.t.cdf(points.numpy(), nu.numpy()))
+        assert np.allclose(fast.numpy()[inner], expected[inner], atol=1e-9)
+
+
+@pytest.mark.parametrize("function", [student_value, student_score])
+@pytest.mark.parametrize("own", [False, True])
+def test_tables_under_vmap(function, own, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(3, 400, 2, dtype=torch.float64, generator=generator)
+    nu = 2 + 5 * torch.rand(*([3] if own else []), 2, dtype=torch.float64, generator=generator)
+    mapped = torch.func.vmap(function, in_dims=(0, 0 if own else None))(points, nu)
+    monkeypatch.setattr(student_module, "TABLE_FROM", 10**9)
+    assert torch.allclose(mapped, function(points, nu.unsqueeze(1) if own else nu), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("function", [student_value, student_score])
+def test_a_value_beyond_all_reach_leaves_the_others_gradients(function):
+    x = torch.linspace(-3, 3, 600, dtype=torch.float64).reshape(300, 2)
+    x[0, 0] = 1e300
+    nu = torch.tensor([2.5, 9.0], dtype=torch.float64, requires_grad=True)
+    function(x.requires_grad_(), nu)[1:].sum().backward()
+    assert torch.isfinite(nu.grad).all()
+    assert torch.isfinite(x.grad).all()
 
 
 def test_quadrature_rules_are_exact_for_polynomials():

@@ -6,10 +6,12 @@ from sklar.copulas.base import Copula
 from sklar.copulas.gaussian import GaussianCopula
 from sklar.copulas.independence import IndependenceCopula
 from sklar.copulas.pair import FAMILIES, Mixture, PairCopula, pair_copula, pair_from_json, select
+from sklar.copulas.student import StudentCopula
 
-COPULAS: dict[str, type[GaussianCopula] | type[IndependenceCopula]] = {
+COPULAS: dict[str, type[GaussianCopula] | type[IndependenceCopula] | type[StudentCopula]] = {
     "gaussian": GaussianCopula,
     "independence": IndependenceCopula,
+    "student": StudentCopula,
 }
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "IndependenceCopula",
     "Mixture",
     "PairCopula",
+    "StudentCopula",
     "pair_copula",
     "pair_from_json",
     "select",

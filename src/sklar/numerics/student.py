@@ -19,7 +19,7 @@ from sklar.numerics.normal import log_ndtr, log_ndtri, log_normal
 
 LOG_2 = math.log(2.0)
 NEWTON_STEPS = 60  # a safety net; three or four are needed
-TABLE_FROM = 256  # this many points of one distribution are looked up in a table instead
+TABLE_FROM = 256  # this many points of each distribution are looked up in tables instead
 REACH = 38.0  # the largest score whose tail has a floating-point number
 LOWEST = 740.0  # minus the log of the smallest such tail, about nu times the largest eta
 STEP = 1 / 32  # between the table's nodes: of the score, and of eta times sqrt(nu)
@@ -132,9 +132,10 @@ class _Value(_Exact):
 
 
 class _Tabled(torch.autograd.Function):
-    """A map and its inverse for many points of one ``nu``: interpolated between exact nodes, first derivatives only."""
+    """A map and its inverse for many points of each of a few ``nu``: interpolated, first derivatives only.
 
-    exact: type[_Exact]
+    Points are ``(k, n)`` and ``nu`` is ``(k,)``: one table a row, all of them from one exact evaluation at the nodes.
+    """
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
@@ -142,31 +143,33 @@ class _Tabled(torch.autograd.Function):
 
     @classmethod
     def vmap(cls, info: Any, in_dims: tuple[int | None, int | None], x: Tensor, nu: Tensor) -> tuple[Tensor, int]:
-        """Under vmap each example may have a ``nu`` of its own: every point exactly."""
-        x, nu = _in_front(x, in_dims[0]), _in_front(nu, in_dims[1])
-        nu = nu.reshape(len(nu), *[1] * (x.ndim - 1))
-        return cls.exact.apply(*torch.broadcast_tensors(x, nu))[0], 0
+        """Examples that share ``nu`` share its tables, otherwise each has its own."""
+        x = _in_front(x, in_dims[0]).expand(info.batch_size, -1, -1)
+        if in_dims[1] is None:
+            rows = x.movedim(0, 1)
+            return cls.apply(rows.flatten(1), nu).reshape(rows.shape), 1
+        return cls.apply(x.flatten(0, 1), nu.movedim(in_dims[1], 0).flatten()).reshape(x.shape), 0
 
 
 class _TabledValue(_Tabled):
     """`_Value`: ``eta`` as a function of the score, and ``dx / d nu`` for the gradient."""
 
-    exact = _Value
-
     @staticmethod
     def forward(w: Tensor, nu: Tensor) -> Tensor:
         nodes, eta, _ = _value_table(w, nu)
+        nu = nu.unsqueeze(-1)
         first = torch.exp(log_normal(nodes) - _log_density_eta(eta, nu))
         second = first * (nu * torch.tanh(eta) * first - nodes)
         return torch.copysign(torch.sqrt(nu) * torch.sinh(Hermite(STEP, eta, first, second)(w.abs())), w)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
-        w, nu, x = ctx.saved_tensors
+        w, degrees, x = ctx.saved_tensors
+        nu = degrees.unsqueeze(-1)
         to_w = grad * torch.exp(log_normal(w) - student_log_density(x, nu))
         if not ctx.needs_input_grad[1]:
             return to_w, None
-        nodes, eta, along_nu = _value_table(w, nu)
+        nodes, eta, along_nu = _value_table(w, degrees)
         at = torch.sqrt(nu) * torch.sinh(eta)
         log_density = student_log_density(at, nu)
         along = along_nu * torch.exp(-log_density)  # dx / d nu at the nodes
@@ -178,18 +181,17 @@ class _TabledValue(_Tabled):
         )  # fmt: skip
         by_x = -(nu + 1) * at / (nu * (1 + ratio))
         slope = torch.exp(log_normal(nodes) - log_density) * (-by_nu - by_x * along)
-        moved = Hermite(STEP, along, slope)(w.abs())
-        return to_w, (grad * torch.sign(w) * moved).sum().reshape(nu.shape)
+        moved = Hermite(STEP, _within_reach(along), _within_reach(slope))(w.abs())
+        return to_w, (grad * torch.sign(w) * moved).sum(-1)
 
 
 class _TabledScore(_Tabled):
     """`_Score`: the score as a function of ``eta``, and ``dw / d nu`` for the gradient."""
 
-    exact = _Score
-
     @staticmethod
     def forward(x: Tensor, nu: Tensor) -> Tensor:
         eta, step, (nodes, score, _) = _score_table(x, nu)
+        nu = nu.unsqueeze(-1)
         first = torch.exp(_log_density_eta(nodes, nu) - log_normal(score))
         second = first * (score * first - nu * torch.tanh(nodes))
         return torch.copysign(Hermite(step, score, first, second)(eta), x)
@@ -197,69 +199,91 @@ class _TabledScore(_Tabled):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
         x, nu, w = ctx.saved_tensors
-        to_x = grad * torch.exp(student_log_density(x, nu) - log_normal(w))
+        to_x = grad * torch.exp(student_log_density(x, nu.unsqueeze(-1)) - log_normal(w))
         if not ctx.needs_input_grad[1]:
             return to_x, None
         eta, step, (_, score, along_nu) = _score_table(x, nu)
-        along = -along_nu * torch.exp(-log_normal(score))  # dw / d nu at the nodes, x held fixed
-        slope = torch.gradient(along, spacing=step, edge_order=2)[0]
+        along = _within_reach(-along_nu * torch.exp(-log_normal(score)))  # dw / d nu at the nodes, x held fixed
+        slope = torch.gradient(along, dim=-1, edge_order=2)[0] / step
         moved = Hermite(step, along, slope)(eta)
-        return to_x, (grad * torch.sign(x) * moved).sum().reshape(nu.shape)
+        return to_x, (grad * torch.sign(x) * moved).sum(-1)
 
 
-def _node_count(x: Tensor, step: float, reach: float) -> int:
-    """Nodes from zero to beyond the largest ``|x|``, no further than ``reach``; in steps of 64, to share tables."""
-    furthest = float(x.abs().nan_to_num(0.0).clamp(max=reach).max())
-    return 64 * (int(furthest / step) // 64 + 1) + 2
+def _within_reach(along: Tensor) -> Tensor:
+    """Derivatives at nodes; zero at those so far out that their tail has no floating-point number."""
+    return along.nan_to_num(0.0, 0.0, 0.0)
+
+
+def _node_count(furthest: Tensor) -> int:
+    """Nodes from zero to beyond the largest of these places; in steps of 64, to share tables."""
+    return 64 * (int(furthest.nan_to_num(0.0).max()) // 64 + 1) + 2
 
 
 def _value_table(w: Tensor, nu: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The nodes that these scores need: see `_value_nodes`."""
-    return _value_nodes(float(nu), _node_count(w, STEP, REACH), w.device)
+    return _value_nodes(tuple(nu.tolist()), _node_count(w.abs().clamp(max=REACH) / STEP), w.device)
 
 
 @lru_cache(maxsize=32)
-def _value_nodes(nu: float, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Scores ``STEP`` apart, their ``eta``, and the derivative of its tail in ``nu``; kept for the next call."""
+def _value_nodes(nu: tuple[float, ...], count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores ``STEP`` apart, their ``eta``, and the derivative of its tail in ``nu``; kept for the next call.
+
+    Shapes ``(n,)``, ``(k, n)``, ``(k, n)``.
+    """
     nodes = torch.arange(count, dtype=torch.float64, device=device) * STEP
-    return nodes, *_eta_of_score(nodes, torch.full_like(nodes, nu))
+    degrees = torch.tensor(nu, dtype=torch.float64, device=device).unsqueeze(-1)
+    return nodes, *_eta_of_score(*torch.broadcast_tensors(nodes, degrees))
 
 
-def _score_table(x: Tensor, nu: Tensor) -> tuple[Tensor, float, tuple[Tensor, Tensor, Tensor]]:
-    """``eta`` of these values, the distance of the nodes that they need, and those: see `_score_nodes`."""
-    eta, degrees = torch.asinh(x.abs() * torch.rsqrt(nu)), float(nu)
-    step = STEP / math.sqrt(degrees + 1)
-    return eta, step, _score_nodes(degrees, step, _node_count(eta, step, LOWEST / degrees + 2), x.device)
+def _score_table(x: Tensor, nu: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """``eta`` of these values, the distance ``(k, 1)`` of the nodes that they need, and those: see `_score_nodes`."""
+    degrees = nu.unsqueeze(-1)
+    eta, step = torch.asinh(x.abs() * torch.rsqrt(degrees)), STEP * torch.rsqrt(degrees + 1)
+    count = _node_count(eta.clamp(max=LOWEST / degrees + 2) / step)
+    return eta, step, _score_nodes(tuple(nu.tolist()), count, x.device)
 
 
 @lru_cache(maxsize=32)
-def _score_nodes(nu: float, step: float, count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Values of ``eta``, their scores, and the derivative of the upper tail in ``nu``; kept for the next call."""
-    nodes = torch.arange(count, dtype=torch.float64, device=device) * step
-    log_tail, along_nu = _upper_tail(nodes, torch.full_like(nodes, nu))
+def _score_nodes(nu: tuple[float, ...], count: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Values of ``eta``, their scores, and the derivative of the upper tail in ``nu``; kept for the next call.
+
+    Shapes ``(k, n)`` each.
+    """
+    degrees = torch.tensor(nu, dtype=torch.float64, device=device).unsqueeze(-1)
+    nodes = torch.arange(count, dtype=torch.float64, device=device) * STEP * torch.rsqrt(degrees + 1)
+    log_tail, along_nu = _upper_tail(*torch.broadcast_tensors(nodes, degrees))
     return nodes, -log_ndtri(log_tail), along_nu
+
+
+def _map(exact: type[_Exact], tabled: type[_Tabled], x: Tensor, nu: Tensor) -> Tensor:
+    """One of the two maps, by tables where there are many points for each ``nu``."""
+    x, nu = x.double(), nu.double()
+    shape = torch.broadcast_shapes(x.shape, nu.shape)
+    if not 0 < TABLE_FROM * nu.numel() <= math.prod(shape):
+        result: Tensor = exact.apply(*torch.broadcast_tensors(x, nu))[0]
+        return result
+    # The axes along which nu varies in front, all others behind.
+    x, nu = x.expand(shape), nu.reshape(*[1] * (len(shape) - nu.ndim), *nu.shape)
+    axes = sorted(range(len(shape)), key=lambda axis: nu.shape[axis] == 1)
+    rows = x.permute(axes)
+    found = tabled.apply(rows.reshape(nu.numel(), -1), nu.flatten()).reshape(rows.shape)
+    back: Tensor = found.permute(sorted(range(len(shape)), key=axes.__getitem__))
+    return back
 
 
 def student_score(x: Tensor, nu: Tensor) -> Tensor:
     """Normal score of a t variable, ``ndtri(T_nu(x))``, elementwise, float64, accurate in both tails.
 
+    Where each of the values in ``nu`` belongs to `TABLE_FROM` points or more, the points are interpolated between
+    exact nodes, one table a value.
+
     Args:
         x: any real values.
         nu: degrees of freedom, positive; broadcasts.
     """
-    if nu.numel() == 1 and x.numel() >= TABLE_FROM:
-        tabled: Tensor = _TabledScore.apply(x.double(), nu.double())
-        return tabled
-    x, nu = torch.broadcast_tensors(x.double(), nu.double())
-    score: Tensor = _Score.apply(x, nu)[0]
-    return score
+    return _map(_Score, _TabledScore, x, nu)
 
 
 def student_value(w: Tensor, nu: Tensor) -> Tensor:
     """The t variable of a normal score, ``T_nu^-1(Phi(w))``, elementwise, float64: the inverse of `student_score`."""
-    if nu.numel() == 1 and w.numel() >= TABLE_FROM:
-        tabled: Tensor = _TabledValue.apply(w.double(), nu.double())
-        return tabled
-    w, nu = torch.broadcast_tensors(w.double(), nu.double())
-    value: Tensor = _Value.apply(w, nu)[0]
-    return value
+    return _map(_Value, _TabledValue, w, nu)
