@@ -6,7 +6,7 @@ This import needs torch alone. `sklar.models`, `sklar.training` and the command 
 
 from __future__ import annotations
 
-from sklar.joint import Joint, marginalize
+from sklar.joint import Joint, JointMixture, marginalize
 
 __version__ = "0.1.0"
-__all__ = ["Joint", "__version__", "marginalize"]
+__all__ = ["Joint", "JointMixture", "__version__", "marginalize"]

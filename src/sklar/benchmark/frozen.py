@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from sklar.copulas.patterns import all_patterns
+from sklar.copulas.patterns import Patterns, all_patterns
 from sklar.data import Batch
 from sklar.evaluation import Record, pattern_name, prediction_scores
-from sklar.joint import Calibration, Joint, marginalize
+from sklar.joint import Calibration, Joint, JointMixture, marginalize
 from sklar.models import Concat
 
 Embeddings = dict[str, Tensor]
-Arm = Callable[[Embeddings, Tensor], Tensor]  # embeddings and one pattern (M,) to probabilities (N, C)
+Predictor = Callable[[Embeddings], Tensor]
+Arm = Callable[[Embeddings, Tensor], Tensor]  # embeddings and a mask (N, M) to probabilities (N, C)
 
 NEIGHBOURS = (5, 10, 20)  # of the hot deck, chosen on validation rows
 COMPONENTS = (1, 3)  # of the copula's marginals, chosen on validation rows
@@ -28,7 +30,7 @@ def embeddings(model: Concat, batch: Batch) -> Embeddings:
     return {name: mean for name, (mean, _) in zip(model.names, code, strict=True)}
 
 
-def classifier(model: Concat) -> Callable[[Embeddings], Tensor]:
+def classifier(model: Concat) -> Predictor:
     """The model's head as a function of complete embeddings to class probabilities."""
 
     @torch.no_grad()
@@ -40,51 +42,63 @@ def classifier(model: Concat) -> Callable[[Embeddings], Tensor]:
     return predict
 
 
-def _split(z: Embeddings, pattern: Tensor) -> tuple[list[str], list[str]]:
-    shown = [name for name, seen in zip(z, pattern.tolist(), strict=True) if seen]
-    return shown, [name for name in z if name not in shown]
+def _by_pattern(arm: Callable[[Embeddings, list[str], list[str]], Tensor]) -> Arm:
+    """An arm from a function of rows that share one pattern: embeddings, names shown, names hidden."""
+
+    def mixed(z: Embeddings, observed: Tensor) -> Tensor:
+        patterns = Patterns(observed, 1)
+        order, parts = [], []
+        for p, pattern in enumerate(patterns.masks.tolist()):
+            rows = (patterns.index == p).nonzero().flatten()
+            shown = [name for name, seen in zip(z, pattern, strict=True) if seen]
+            order.append(rows)
+            parts.append(arm({n: x[rows] for n, x in z.items()}, shown, [name for name in z if name not in shown]))
+        return torch.cat(parts)[torch.cat(order).argsort()]
+
+    return mixed
 
 
-def _fill(predict: Callable[[Embeddings], Tensor], value: Callable[[str], Tensor]) -> Arm:
+def fill(predict: Predictor, value: Callable[[str], Tensor]) -> Arm:
     """The missing embeddings replaced by one constant vector each."""
 
-    def arm(z: Embeddings, pattern: Tensor) -> Tensor:
-        _, hidden = _split(z, pattern)
-        return predict({name: value(name).expand_as(x) if name in hidden else x for name, x in z.items()})
+    def arm(z: Embeddings, observed: Tensor) -> Tensor:
+        columns = zip(z.items(), observed.T, strict=True)
+        return predict({name: torch.where(seen[:, None], x, value(name)) for (name, x), seen in columns})
 
     return arm
 
 
-def _draw(predict: Callable[[Embeddings], Tensor], joint: Joint, seed: int) -> Arm:
+def draw(predict: Predictor, joint: Joint | JointMixture, seed: int, num_samples: int = DRAWS) -> Arm:
     """The prediction averaged over draws from a joint."""
-    averaged = marginalize(predict, joint, DRAWS, seed)
-    return lambda z, pattern: averaged(z, pattern.expand(len(next(iter(z.values()))), -1))
+    return marginalize(predict, joint, num_samples, seed)
 
 
-def _regress(predict: Callable[[Embeddings], Tensor], known: Embeddings) -> Arm:
+def regress(predict: Predictor, known: Embeddings) -> Arm:
     """The missing embeddings replaced by their ridge regression on the observed ones (penalty by cross-validation)."""
     from sklearn.linear_model import RidgeCV
 
-    def arm(z: Embeddings, pattern: Tensor) -> Tensor:
-        shown, hidden = _split(z, pattern)
+    fits: dict[tuple[str, ...], Any] = {}
+
+    def arm(z: Embeddings, shown: list[str], hidden: list[str]) -> Tensor:
         if not hidden:
             return predict(z)
-        x = torch.cat([known[name] for name in shown], -1)
-        y = torch.cat([known[name] for name in hidden], -1)
-        fitted = RidgeCV(alphas=[0.01, 0.1, 1.0, 10.0, 100.0]).fit(x.numpy(), y.numpy())
-        guess = torch.as_tensor(fitted.predict(torch.cat([z[name] for name in shown], -1).numpy())).to(x)
+        if tuple(shown) not in fits:
+            x = torch.cat([known[name] for name in shown], -1)
+            y = torch.cat([known[name] for name in hidden], -1)
+            fits[tuple(shown)] = RidgeCV(alphas=[0.01, 0.1, 1.0, 10.0, 100.0]).fit(x.numpy(), y.numpy())
+        here = torch.cat([z[name] for name in shown], -1)
+        guess = torch.as_tensor(fits[tuple(shown)].predict(here.numpy())).to(here)
         parts = guess.split([z[name].shape[1] for name in hidden], -1)
         return predict({**z, **dict(zip(hidden, parts, strict=True))})
 
-    return arm
+    return _by_pattern(arm)
 
 
-def _hot_deck(predict: Callable[[Embeddings], Tensor], known: Embeddings, neighbours: int) -> Arm:
+def hot_deck(predict: Predictor, known: Embeddings, neighbours: int) -> Arm:
     """The prediction averaged over the missing embeddings of the nearest training rows in what is observed."""
     scale = {name: x.std(0).clamp(min=1e-6) for name, x in known.items()}
 
-    def arm(z: Embeddings, pattern: Tensor) -> Tensor:
-        shown, hidden = _split(z, pattern)
+    def arm(z: Embeddings, shown: list[str], hidden: list[str]) -> Tensor:
         if not hidden:
             return predict(z)
         here = torch.cat([z[name] / scale[name] for name in shown], -1)
@@ -98,7 +112,17 @@ def _hot_deck(predict: Callable[[Embeddings], Tensor], known: Embeddings, neighb
         flat = predict({name: x.flatten(0, 1) for name, x in completed.items()})
         return flat.unflatten(0, (rows, neighbours)).mean(1)
 
-    return arm
+    return _by_pattern(arm)
+
+
+def simple_arms(predict: Predictor, known: Embeddings, seed: int) -> dict[str, Arm]:
+    """Rules with nothing to choose, by name, from the training rows' embeddings."""
+    return {
+        "zeros": fill(predict, lambda name: torch.zeros(known[name].shape[1])),
+        "mean": fill(predict, lambda name: known[name].mean(0)),
+        "marginal": draw(predict, Joint.fit(known, marginal="mixture", copula="independence", seed=seed), seed),
+        "regression": regress(predict, known),
+    }
 
 
 def _best(candidates: list[Arm], z: Embeddings, target: Tensor) -> Arm:
@@ -106,9 +130,25 @@ def _best(candidates: list[Arm], z: Embeddings, target: Tensor) -> Arm:
 
     def loss(arm: Arm) -> float:
         patterns = all_patterns(len(z))[:-1]
-        return sum(prediction_scores(arm(z, pattern), target)["log_loss"] for pattern in patterns)
+        answers = [arm(z, pattern.expand(len(target), -1)) for pattern in patterns]
+        return sum(prediction_scores(answer, target)["log_loss"] for answer in answers)
 
     return min(candidates, key=loss)
+
+
+def calibrated(arm: Arm, z: Embeddings, observed: Tensor, target: Tensor) -> tuple[Arm, float]:
+    """An arm with the calibration fitted on held-out rows, and its log-loss on them.
+
+    Args:
+        arm: uncalibrated.
+        z: held-out embeddings, ``(N, d)`` each.
+        observed: bool ``(N, M)``.
+        target: class index ``(N,)``.
+    """
+    raw = arm(z, observed)
+    calibration = Calibration().fit(raw, observed, target)
+    loss = prediction_scores(calibration(raw, observed), target)["log_loss"]
+    return lambda z, observed: calibration(arm(z, observed), observed), loss
 
 
 def frozen_arms(model: Concat, train: Batch, validation: Batch, seed: int) -> dict[str, Arm]:
@@ -124,13 +164,10 @@ def frozen_arms(model: Concat, train: Batch, validation: Batch, seed: int) -> di
         raise ValueError("the validation rows need targets")
     known, predict = embeddings(model, train), classifier(model)
     held_out, target = embeddings(model, validation), validation.target
-    decks = [_hot_deck(predict, known, count) for count in NEIGHBOURS]
-    copulas = [_draw(predict, Joint.fit(known, components=count, seed=seed), seed) for count in COMPONENTS]
+    decks = [hot_deck(predict, known, count) for count in NEIGHBOURS]
+    copulas = [draw(predict, Joint.fit(known, components=count, seed=seed), seed) for count in COMPONENTS]
     return {
-        "zeros": _fill(predict, lambda name: torch.zeros(known[name].shape[1])),
-        "mean": _fill(predict, lambda name: known[name].mean(0)),
-        "marginal": _draw(predict, Joint.fit(known, marginal="mixture", copula="independence", seed=seed), seed),
-        "regression": _regress(predict, known),
+        **simple_arms(predict, known, seed),
         "hot_deck": _best(decks, held_out, target),
         "copula": _best(copulas, held_out, target),
     }
@@ -149,12 +186,12 @@ def evaluate_frozen(model: Concat, arms: dict[str, Arm], validation: Batch, test
     held_out, unseen = embeddings(model, validation), embeddings(model, test)
     patterns = all_patterns(len(model.names))
     masks = patterns.repeat_interleave(len(validation), dim=0)
+    every = {name: x.repeat(len(patterns), 1) for name, x in held_out.items()}
     records = []
     for name, arm in arms.items():
-        raw = torch.cat([arm(held_out, pattern) for pattern in patterns])
-        calibration = Calibration().fit(raw, masks, validation.target.repeat(len(patterns)))
+        final, _ = calibrated(arm, every, masks, validation.target.repeat(len(patterns)))
         for pattern in patterns:
-            probabilities = calibration(arm(unseen, pattern), pattern.expand(len(test), -1))
+            probabilities = final(unseen, pattern.expand(len(test), -1))
             scores = prediction_scores(probabilities, test.target)
             where = {"model": name, "pattern": pattern_name(model.names, pattern)}
             records.append({**where, **scores, "energy_score": None})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,3 +91,48 @@ def check_embeddings(
             continue
         result.append(only_observed(tensors[name].to(dtype), mask[:, m], name))
     return result, mask
+
+
+def check_rows_to_fit(
+    z: Mapping[str, Any], observed: Any | None
+) -> tuple[list[Tensor], Tensor, dict[str, int], torch.dtype]:
+    """Embeddings to fit in float64 with the missing ones set to zero, the mask, the widths, the dtype of the result.
+
+    Args:
+        z: one array or tensor ``(n, d_m)`` a modality.
+        observed: bool ``(n, M)``; None means everything is observed.
+
+    Raises:
+        KeyError, ValueError, TypeError: see `check_embeddings`; ValueError also for a modality seen in fewer than two
+            rows. Modalities seen together in fewer than two rows are warned about.
+    """
+    if not z:
+        raise ValueError("a joint needs at least one modality")
+    tensors = {name: torch.as_tensor(value) for name, value in z.items()}
+    for name, value in tensors.items():
+        if value.ndim != 2:
+            raise ValueError(f"modality {name!r}: embeddings must be (rows, coordinates), got {tuple(value.shape)}")
+    widths = {name: value.shape[1] for name, value in tensors.items()}
+    first = next(iter(tensors.values()))
+    values, mask = check_embeddings(tensors, observed, widths, torch.float64, first.device)
+    names, together = list(widths), mask.T.long() @ mask.long()
+    for m, name in enumerate(names):
+        if int(together[m, m]) < 2:
+            raise ValueError(f"modality {name!r} is observed in fewer than two rows; leave it out")
+        for n in range(m):
+            if int(together[m, n]) < 2:
+                warnings.warn(
+                    f"{names[n]!r} and {name!r} are observed together in {int(together[m, n])} rows: their dependence "
+                    "can only be guessed through other modalities",
+                    stacklevel=3,
+                )
+    return values, mask, widths, torch.promote_types(first.dtype, torch.float32)
+
+
+def check_pair(z: Mapping[str, Any], widths: Mapping[str, int], i: str, j: str) -> None:
+    """Raise where two modalities cannot be matched: KeyError for an unknown one, ValueError for twice the same."""
+    for name in (i, j):
+        if name not in widths or name not in z:
+            raise KeyError(f"unknown modality {name!r}; the joint has {list(widths)}, z has {list(z)}")
+    if i == j:
+        raise ValueError(f"match needs two different modalities, got {i!r} twice")

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 
 from sklar.copulas import COPULAS
-from sklar.joint.checks import check_embeddings
+from sklar.joint.checks import check_embeddings, check_pair, check_rows_to_fit
 from sklar.marginals import MARGINALS
 from sklar.marginals.alignment import Alignment, canonical_alignment, whitening
 from sklar.marginals.em import coordinate_scale
 from sklar.marginals.together import Marginals
 from sklar.numerics import quasi_normal
 
+if TYPE_CHECKING:
+    from sklar.joint.mixture import JointMixture
+
 PAIRS_AT_ONCE = 2**22  # scores held in memory by one step of a pairwise match
+PAIRED_ONLY = ("vine",)  # copulas that know no full coupling
+PAIRED = (*PAIRED_ONLY, "factor")  # copulas whose natural coupling is paired
 
 
 class Joint(nn.Module):
@@ -32,7 +36,8 @@ class Joint(nn.Module):
         copula: a name in `sklar.copulas.COPULAS`.
         coupling: ``"full"``, one copula over all scores of all modalities (with identity blocks within a modality
             whose marginal holds that dependence already), or ``"paired"``, a copula a coordinate, joining coordinate
-            ``j`` of the modalities that have one.
+            ``j`` of the modalities that have one. Default the copula's natural one: paired for a vine or a factor
+            copula, and for Student's with a multivariate marginal; full for the others.
         components: components of each mixture.
         correlation: where a Gaussian copula starts.
 
@@ -45,7 +50,7 @@ class Joint(nn.Module):
         widths: Mapping[str, int],
         marginal: str = "independent",
         copula: str = "gaussian",
-        coupling: str = "full",
+        coupling: str | None = None,
         components: int = 3,
         correlation: float = 0.0,
     ) -> None:
@@ -53,14 +58,18 @@ class Joint(nn.Module):
         if not widths:
             raise ValueError("a joint needs at least one modality")
         self.widths = dict(widths)
-        self.coupling = _choice("coupling", coupling, ("full", "paired"))
         family = MARGINALS[_choice("marginal", marginal, tuple(MARGINALS))]
         kind = COPULAS[_choice("copula", copula, tuple(COPULAS))]
+        self.coupling = natural_coupling(copula, marginal) if coupling is None else coupling
+        _choice("coupling", self.coupling, ("full", "paired"))
+        if self.coupling == "full" and copula in PAIRED_ONLY:
+            raise ValueError(f'copula {copula!r} couples coordinates in pairs only: use coupling="paired"')
+        self.report: dict[str, float] = {}
         sizes = tuple(self.widths.values())
         self.alignments = nn.ModuleList(Alignment(d) for d in sizes)
         self.marginals = Marginals([family(d, components) for d in sizes])
         start: dict[str, Any] = {"correlation": correlation} if correlation else {}
-        if coupling == "full":
+        if self.coupling == "full":
             self.copula = kind(sum(sizes), (), None if family.coordinatewise else sizes, **start)
         else:
             self.copula = kind(len(sizes), (max(sizes),), **start)
@@ -73,6 +82,26 @@ class Joint(nn.Module):
         """Modality names, in the order of the mask's columns."""
         return list(self.widths)
 
+    @property
+    def anchor(self) -> Tensor:
+        """A tensor with the dtype and the device of the joint."""
+        return self.copula.anchor
+
+    @overload
+    @classmethod
+    def fit(  # type: ignore[overload-overlap]
+        cls,
+        z: Mapping[str, Any],
+        observed: Any | None = None,
+        marginal: str = "independent",
+        *,
+        copula: Literal["auto"],
+        coupling: str | None = None,
+        components: int = 3,
+        seed: int = 0,
+    ) -> Joint | JointMixture: ...
+
+    @overload
     @classmethod
     def fit(
         cls,
@@ -80,10 +109,22 @@ class Joint(nn.Module):
         observed: Any | None = None,
         marginal: str = "independent",
         copula: str = "gaussian",
-        coupling: str = "full",
+        coupling: str | None = None,
         components: int = 3,
         seed: int = 0,
-    ) -> Joint:
+    ) -> Joint: ...
+
+    @classmethod
+    def fit(
+        cls,
+        z: Mapping[str, Any],
+        observed: Any | None = None,
+        marginal: str = "independent",
+        copula: str = "gaussian",
+        coupling: str | None = None,
+        components: int = 3,
+        seed: int = 0,
+    ) -> Joint | JointMixture:
         """A joint fitted to given embeddings by maximum likelihood: marginals first, then the copula of their scores.
 
         Rows may lack modalities. A paired coupling is aligned first, by regularised generalised canonical
@@ -94,41 +135,24 @@ class Joint(nn.Module):
             z: embeddings ``{name: (n, d_m)}``, numpy or torch.
             observed: bool ``(n, M)``; None means that every row is complete.
             marginal: see `Joint`.
-            copula: see `Joint`.
+            copula: see `Joint`; or ``"auto"``: the copula, or the `JointMixture`, that on held-out rows best says
+                missing parts from observed ones. ``report`` then holds each candidate's score in nats a row.
             coupling: see `Joint`.
             components: components of each mixture.
-            seed: of the k-means++ start of multivariate mixtures.
+            seed: of the k-means++ start of multivariate mixtures, and of the held-out rows.
 
         Raises:
             KeyError, ValueError, TypeError: for unknown names, wrong shapes, NaN in an observed embedding, rows with
                 nothing observed, a modality seen in fewer than two rows.
         """
-        tensors = {name: torch.as_tensor(value) for name, value in z.items()}
-        for name, value in tensors.items():
-            if value.ndim != 2:
-                raise ValueError(f"modality {name!r}: embeddings must be (rows, coordinates), got {tuple(value.shape)}")
-        widths = {name: value.shape[1] for name, value in tensors.items()}
-        joint = cls(widths, marginal, copula, coupling, components)
-        first = next(iter(tensors.values()))
-        dtype = torch.promote_types(first.dtype, torch.float32)
-        joint.double().to(first.device)
-        values, mask = check_embeddings(tensors, observed, widths, torch.float64, first.device)
-        joint._check_counts(mask)
+        if copula == "auto":
+            from sklar.joint.auto import fit_best  # which needs this class
+
+            return fit_best(z, observed, marginal, coupling, components, seed)
+        values, mask, widths, dtype = check_rows_to_fit(z, observed)
+        joint = cls(widths, marginal, copula, coupling, components).double().to(mask.device)
         joint._fit(values, mask, torch.Generator().manual_seed(seed))
         return joint.to(dtype).requires_grad_(False)
-
-    def _check_counts(self, mask: Tensor) -> None:
-        together = mask.T.long() @ mask.long()
-        for m, name in enumerate(self.names):
-            if int(together[m, m]) < 2:
-                raise ValueError(f"modality {name!r} is observed in fewer than two rows; leave it out")
-            for n in range(m):
-                if int(together[m, n]) < 2:
-                    warnings.warn(
-                        f"{self.names[n]!r} and {name!r} are observed together in {int(together[m, n])} rows: their "
-                        "dependence can only be guessed through other modalities",
-                        stacklevel=3,
-                    )
 
     def _fit(self, values: list[Tensor], mask: Tensor, generator: torch.Generator) -> None:
         if self.coupling == "paired":
@@ -207,8 +231,7 @@ class Joint(nn.Module):
 
     def noise(self, num_samples: int, seed: int = 0) -> Tensor:
         """A fixed quasi-random set for `impute`, ``(S, 1, *event)``: the same draws for every row of any batch."""
-        anchor = self.copula.anchor
-        return quasi_normal(num_samples, (1, *self.copula.event_shape), seed, anchor.dtype).to(anchor.device)
+        return quasi_normal(num_samples, (1, *self.copula.event_shape), seed, self.anchor.dtype).to(self.anchor.device)
 
     def match(self, z: Mapping[str, Any], i: str, j: str, pairwise: bool = False) -> Tensor:
         """How much better two embeddings fit together than apart, ``log p(z_i, z_j) - log p(z_i) - log p(z_j)``, nats.
@@ -228,14 +251,10 @@ class Joint(nn.Module):
         Raises:
             KeyError: an unknown modality. ValueError: twice the same one.
         """
-        for name in (i, j):
-            if name not in self.widths or name not in z:
-                raise KeyError(f"unknown modality {name!r}; the joint has {self.names}, z has {list(z)}")
-        if i == j:
-            raise ValueError(f"match needs two different modalities, got {i!r} twice")
+        check_pair(z, self.widths, i, j)
         parts = []
         for name in (i, j):
-            mask = torch.zeros(len(z[name]), len(self.names), dtype=torch.bool, device=self.copula.anchor.device)
+            mask = torch.zeros(len(z[name]), len(self.names), dtype=torch.bool, device=self.anchor.device)
             mask[:, self.names.index(name)] = True
             values, mask = self._check({name: z[name]}, mask)
             scores = self._scores(values, mask)
@@ -251,8 +270,7 @@ class Joint(nn.Module):
         return torch.cat(rows) - first_own[:, None] - second_own
 
     def _check(self, z: Mapping[str, Any], observed: Any | None) -> tuple[list[Tensor], Tensor]:
-        anchor = self.copula.anchor
-        return check_embeddings(z, observed, self.widths, anchor.dtype, anchor.device)
+        return check_embeddings(z, observed, self.widths, self.anchor.dtype, self.anchor.device)
 
     def _scores(self, values: list[Tensor], mask: Tensor) -> Tensor:
         """Scores in the copula's layout, zero where missing."""
@@ -289,6 +307,16 @@ class Joint(nn.Module):
         """Log copula density, summed over the coordinates where there is a copula for each."""
         values = self.copula.log_prob(scores, mask)
         return values if self.coupling == "full" else values.sum(-1)
+
+
+def natural_coupling(copula: str, marginal: str) -> str:
+    """The coupling that suits a copula: ``"full"`` or ``"paired"``.
+
+    Student's copula has no variables that are independent within a modality, so that a marginal which holds the
+    dependence within already leaves it the paired one.
+    """
+    within = marginal in MARGINALS and not MARGINALS[marginal].coordinatewise
+    return "paired" if copula in PAIRED or (copula == "student" and within) else "full"
 
 
 def _choice(what: str, value: str, known: tuple[str, ...]) -> str:

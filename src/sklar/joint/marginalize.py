@@ -12,6 +12,7 @@ from sklar.copulas.patterns import random_subpattern
 from sklar.joint.calibration import Calibration
 from sklar.joint.checks import check_embeddings
 from sklar.joint.joint import Joint
+from sklar.joint.mixture import JointMixture
 
 ROWS_AT_ONCE = 2**16  # completed rows handed to the predictor in one call
 SUBPATTERNS = 4  # random sub-patterns of each held-out row that the calibration sees
@@ -34,7 +35,11 @@ class Marginalized:
     """See `marginalize`, which makes it."""
 
     def __init__(
-        self, predict: Callable[[dict[str, Tensor]], Any], joint: Joint, num_samples: int = 64, seed: int = 0
+        self,
+        predict: Callable[[dict[str, Tensor]], Any],
+        joint: Joint | JointMixture,
+        num_samples: int = 64,
+        seed: int = 0,
     ) -> None:
         if num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}")
@@ -87,7 +92,7 @@ class Marginalized:
         return self
 
     def _check(self, z: Mapping[str, Any], observed: Any | None) -> tuple[list[Tensor], Tensor]:
-        anchor = self.joint.copula.anchor
+        anchor = self.joint.anchor
         return check_embeddings(z, observed, self.joint.widths, anchor.dtype, anchor.device)
 
     def _raw(self, values: list[Tensor], mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,14 +122,17 @@ class Marginalized:
 
     def _call(self, z: dict[str, Tensor]) -> Tensor:
         rows = len(next(iter(z.values())))
-        output = torch.as_tensor(self.function(z)).to(self.joint.copula.anchor)
+        output = torch.as_tensor(self.function(z)).to(self.joint.anchor)
         if output.ndim == 0 or len(output) != rows:
             raise ValueError(f"the predictor must return one prediction a row: {rows} in, {tuple(output.shape)} out")
         return output
 
 
 def marginalize(
-    predict: Callable[[dict[str, Tensor]], Any], joint: Joint, num_samples: int = 64, seed: int = 0
+    predict: Callable[[dict[str, Tensor]], Any],
+    joint: Joint | JointMixture,
+    num_samples: int = 64,
+    seed: int = 0,
 ) -> Marginalized:
     """Make a predictor on complete embeddings work under any missing pattern, without retraining it.
 
