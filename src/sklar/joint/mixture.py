@@ -43,7 +43,7 @@ class JointMixture(nn.Module):
                 )
         self.joints = nn.ModuleList(joints)
         self.widths = dict(joints[0].widths)
-        start = torch.ones(len(joints)) if weights is None else torch.as_tensor(weights)
+        start = torch.as_tensor([1.0] * len(joints) if weights is None else weights, dtype=torch.float64).detach()
         if tuple(start.shape) != (len(joints),) or not bool((torch.isfinite(start) & (start > 0)).all()):
             raise ValueError(f"weights must be {len(joints)} positive numbers, one a joint, got {start.tolist()}")
         self.logits = nn.Parameter(torch.log(start / start.sum()).to(joints[0].anchor))
