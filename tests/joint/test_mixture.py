@@ -7,7 +7,7 @@ from scipy import stats
 
 import sklar
 from sklar.joint import Joint, JointMixture, marginalize
-from sklar.joint.clusters import fit_clusters, k_means, log_densities
+from sklar.joint.clusters import fit_clusters, k_means, normal_log_densities
 
 WIDTHS = {"a": 2, "b": 1, "c": 2}
 SIZES = list(WIDTHS.values())
@@ -241,11 +241,12 @@ def test_every_step_of_the_expectation_maximisation_raises_the_likelihood():
     steps = [fit_clusters(x, mask, label, 1e-6, n, 0.0).log_likelihood for n in range(1, 12)]
     assert np.diff(steps).min() > -2e-3  # the prior row of each component's covariance takes that little
     assert steps[-1] > steps[0] + 0.1
-    poisoned = torch.where(mask, x, torch.nan)
     last = fit_clusters(torch.where(mask, x, 0.0), mask, label, 0.5)
     assert torch.isfinite(last.covariance).all()
-    each = log_densities(torch.where(mask, poisoned, 7.0), mask, last.mean, last.covariance)
-    assert torch.equal(each, log_densities(x, mask, last.mean, last.covariance))
+    gap = x - last.mean[:, None]
+    each, poisoned = (normal_log_densities(g, mask, last.covariance) for g in (gap, torch.where(mask, gap, torch.nan)))
+    assert torch.equal(each, poisoned)
+    assert float((each + last.log_weights).logsumexp(-1).mean()) == pytest.approx(last.log_likelihood, abs=1e-3)
 
 
 def test_few_rows_and_wide_embeddings_give_positive_definite_components():
@@ -292,6 +293,17 @@ def test_marginalize_enumerates_the_clusters():
     assert (spread[label[:200] > 0] > 0.3).all()
     calibrated = predictor.calibrate(part, label[:200] == 2)(part, only_b)
     assert torch.isfinite(calibrated).all()
+
+
+def test_components_evaluated_together_or_one_by_one():
+    joints = [Joint({"a": 2, "b": 3}, marginal, correlation=0.1 * k).double() for k, marginal in enumerate(
+        ("independent", "mixture", "independent")
+    )]  # fmt: skip
+    mixture, observed = JointMixture(joints, WEIGHTS), torch.tensor([[True, False], [False, True], [True, True]])
+    z = {name: torch.randn(3, d, dtype=torch.float64) for name, d in mixture.widths.items()}
+    each = torch.stack([joint.log_prob(z, observed) for joint in joints], -1)
+    expected = torch.logsumexp(each + torch.tensor(WEIGHTS, dtype=torch.float64).log(), -1)
+    assert torch.allclose(mixture.log_prob(z, observed), expected)
 
 
 def test_components_of_several_kinds():

@@ -46,34 +46,35 @@ def rows_by_pattern(mask: Tensor) -> list[tuple[Tensor, Tensor]]:
     return [(shown.nonzero().flatten(), r) for shown, r in zip(patterns.masks, rows, strict=True)]
 
 
-def _log_densities(x: Tensor, shown: Tensor, mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Log densities ``(r, K)`` of rows that show the same coordinates, the deviations ``(K, r, o)``, the factors."""
+def _log_densities(gap: Tensor, shown: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """Log densities ``(r, K)`` of deviations ``(K, r, o)`` in the coordinates shown, and the factors ``(K, o, o)``."""
     factor = torch.linalg.cholesky(covariance[:, shown[:, None], shown])
-    gap = x[:, shown] - mean[:, None, shown]
     y = torch.linalg.solve_triangular(factor, gap.mT, upper=False)
     log_det = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     density = -0.5 * y.square().sum(-2) - log_det[:, None] - len(shown) * LOG_SQRT_2PI
-    return density.T, gap, factor
+    return density.T, factor
 
 
-def log_densities(x: Tensor, mask: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-    """Log density of what each row shows under each component, nats: ``(n, D) -> (n, K)``, any number of patterns.
+def normal_log_densities(gap: Tensor, mask: Tensor, covariance: Tensor) -> Tensor:
+    """Log density of what each row shows under ``K`` centred normals, nats, ``(n, K)``, any number of patterns.
 
     Args:
-        x: rows; what stands in an entry that is not shown never matters.
+        gap: deviations of the rows from each mean, ``(K, n, D)``; what is not shown never matters.
         mask: bool ``(n, D)``.
-        mean: ``(K, D)``.
         covariance: ``(K, D, D)``.
     """
     order, parts = [], []
     for shown, rows in rows_by_pattern(mask):
         order.append(rows)
-        parts.append(_log_densities(x[rows], shown, mean, covariance)[0])
+        parts.append(_log_densities(gap[:, rows[:, None], shown], shown, covariance)[0])
     return torch.cat(parts)[torch.cat(order).argsort()]
 
 
 def k_means(x: Tensor, components: int, generator: torch.Generator, iterations: int = 50) -> Tensor:
-    """Which of ``components`` clusters each row of ``x (n, D)`` belongs to: Lloyd's algorithm from k-means++ starts."""
+    """Which of ``components`` clusters each row of ``x (n, D)`` belongs to: Lloyd's algorithm from k-means++ starts.
+
+    Clusters that lost all their rows are left out, the others numbered from zero.
+    """
     best, label = math.inf, torch.zeros(len(x), dtype=torch.long, device=x.device)
     for _ in range(STARTS):
         centers = plus_plus_centers(x, components, generator)
@@ -89,7 +90,7 @@ def k_means(x: Tensor, components: int, generator: torch.Generator, iterations: 
             previous = inertia
         if inertia < best:
             best, label = inertia, nearest
-    return label
+    return label.unique(return_inverse=True)[1]
 
 
 def fit_clusters(
@@ -144,7 +145,8 @@ def _expect(
     mass, first, second = torch.zeros_like(log_weights), torch.zeros_like(mean), torch.zeros_like(covariance)
     likelihood = 0.0
     for shown, rows in groups:
-        density, gap, factor = _log_densities(x[rows], shown, mean, covariance)
+        gap = x[rows[:, None], shown] - mean[:, None, shown]
+        density, factor = _log_densities(gap, shown, covariance)
         total = torch.logsumexp(density + log_weights, -1, keepdim=True)
         likelihood += float(total.sum())
         share = torch.exp(density + log_weights - total).T

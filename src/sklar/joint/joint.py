@@ -177,12 +177,15 @@ class Joint(nn.Module):
             KeyError, ValueError, TypeError: see `check_embeddings`.
         """
         values, mask = self._check(z, observed)
+        density, scores = self._independent_part(values, mask)
+        return density + self._coupling_log_prob(scores, self._score_mask(mask))
+
+    def _independent_part(self, values: list[Tensor], mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Log density of what is observed without the copula, ``(B,)``, and the scores in the copula's layout."""
         aligned = self._align(values)
         volume = torch.stack([alignment.log_abs_det for alignment in self.alignments])  # type: ignore[misc]
         density = torch.where(mask, self.marginals.log_prob(aligned) + volume, 0.0).sum(-1)
-        return density + self._coupling_log_prob(
-            self._join(self.marginals.to_scores(aligned), mask), self._score_mask(mask)
-        )
+        return density, self._join(self.marginals.to_scores(aligned), mask)
 
     def impute(
         self,

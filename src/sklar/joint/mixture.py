@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sklar.copulas import GaussianCopula
 from sklar.joint.checks import check_embeddings, check_pair, check_rows_to_fit
-from sklar.joint.clusters import Clusters, fit_clusters, k_means, log_densities
+from sklar.joint.clusters import Clusters, fit_clusters, k_means, normal_log_densities
 from sklar.joint.holdout import Holdout
 from sklar.joint.joint import Joint
 from sklar.marginals.em import coordinate_scale
-from sklar.numerics import quasi_normal
+from sklar.numerics import log_normal, quasi_normal
 
 
 class JointMixture(nn.Module):
@@ -267,9 +268,18 @@ class JointMixture(nn.Module):
         return check_embeddings(z, observed, self.widths, self.anchor.dtype, self.anchor.device)
 
     def _joint_log_prob(self, values: list[Tensor], mask: Tensor) -> Tensor:
-        """``log pi_k + log p_k(z_O)``, ``(B, K)``."""
+        """``log pi_k + log p_k(z_O)``, ``(B, K)``. Gaussian copulas over all scores are evaluated together."""
+        joints, weights = self._components(), torch.log_softmax(self.logits, -1)
+        if all(joint.coupling == "full" and isinstance(joint.copula, GaussianCopula) for joint in joints):
+            parts = [joint._independent_part(values, mask) for joint in joints]
+            scores = torch.stack([w for _, w in parts])
+            correlation = torch.stack([joint.copula.correlation() for joint in joints])  # type: ignore[operator]
+            cells = joints[0]._score_mask(mask)
+            tied = normal_log_densities(scores, cells, correlation)
+            apart = torch.where(cells, log_normal(scores), 0.0).sum(-1).T
+            return weights + torch.stack([density for density, _ in parts], -1) + tied - apart
         z = dict(zip(self.names, values, strict=True))
-        return torch.log_softmax(self.logits, -1) + torch.stack([j.log_prob(z, mask) for j in self._components()], -1)
+        return weights + torch.stack([joint.log_prob(z, mask) for joint in joints], -1)
 
 
 class _Rows:
@@ -314,7 +324,8 @@ class _Rows:
         """Log densities as a function of rows and mask."""
 
         def log_prob(rows: Tensor, shown: Tensor) -> Tensor:
-            each = log_densities(self.x[rows], self._spread(shown), clusters.mean, clusters.covariance)
+            gap = self.x[rows] - clusters.mean[:, None]
+            each = normal_log_densities(gap, self._spread(shown), clusters.covariance)
             return torch.logsumexp(each + clusters.log_weights, -1)
 
         return log_prob
