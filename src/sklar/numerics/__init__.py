@@ -14,6 +14,7 @@ from sklar.numerics.normal import (
     log_ndtri,
     log_normal,
     minus_log_ndtr,
+    ndtr,
 )
 from sklar.numerics.quadrature import gauss_hermite, gauss_legendre, tanh_sinh
 from sklar.numerics.quasi import quasi_normal
@@ -38,6 +39,7 @@ __all__ = [
     "log_phi",
     "log_softplus",
     "minus_log_ndtr",
+    "ndtr",
     "quasi_normal",
     "shrinkage_intensity",
     "softplus",

@@ -24,6 +24,11 @@ def log_normal(w: Tensor) -> Tensor:
     return -0.5 * w * w - LOG_SQRT_2PI
 
 
+def ndtr(x: Tensor) -> Tensor:
+    """Standard normal distribution function, elementwise; torch's own has lost its digits at -8."""
+    return 0.5 * torch.erfc(x * -math.sqrt(0.5))
+
+
 def _mend_far(result: Tensor, x: Tensor, exact: Callable[[Tensor], Tensor]) -> Tensor:
     """Replace, in place, what lies beyond reach."""
     reach = REACH[x.dtype]

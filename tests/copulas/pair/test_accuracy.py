@@ -108,3 +108,63 @@ def test_distribution_function_is_the_integral_of_the_h_function(family, p):
     first = corner[:, :1] + x  # the first score from far left up to the corner
     h = torch.special.ndtr(copula.hfunc1(first, corner[:, 1:].expand_as(first)))
     assert torch.allclose((h * torch.exp(log_normal(first)) * weight).sum(-1), copula.cdf(*corner.T), atol=1e-9)
+
+
+# Ties, near ties and their mirror images, tails, and a row that lies beyond every tail.
+CORNERS = torch.tensor(
+    [
+        (8.496312502533439, 8.496312502533284), (-2.66878471744554, -2.6687847393638156), (-7, -7), (-5, -4.9),
+        (-2, -2 + 1e-9), (0, 0), (0, 1e-12), (1, 1), (-2, 2), (2, -2 + 1e-8), (3, 1), (6, -7.5), (-1.5, 0.3),
+    ],
+    dtype=torch.float64,
+)  # fmt: skip
+
+
+def integral_of_h(copula, x, y):
+    """The distribution function as ``int_-inf^x phi(t) P(U2 <= u2 | U1 = Phi(t)) dt``, in panels around its kinks."""
+    distances = torch.cat([torch.zeros(1), 10.0 ** torch.arange(-9, 1.3, 0.5)]).double()
+    edges = torch.cat([x - distances, y - distances, y + distances, -y - distances, -y + distances])
+    edges = torch.cat([edges[edges < x], edges.new_tensor([x])]).unique()
+    t, weight = gauss_legendre(30)
+    width = edges.diff().unsqueeze(-1)
+    nodes = (edges[:-1].unsqueeze(-1) + width * t).flatten()
+    log_h = torch.special.log_ndtr(copula.hfunc1(nodes, torch.full_like(nodes, y)))
+    return float((torch.exp(log_normal(nodes) + log_h) * (width * weight).flatten()).sum())
+
+
+@pytest.mark.parametrize("family", ["gaussian", "student"])
+@pytest.mark.parametrize("rho", [0.3, -0.3, 0.6, -0.6, 0.999, -0.999, 0.0])
+def test_elliptical_distribution_functions_hold_at_ties_and_in_tails(family, rho):
+    copula = pair_copula(family, [rho] if family == "gaussian" else [rho, 3.0])
+    x, y = (column.clone().requires_grad_() for column in CORNERS.T)
+    value = copula.cdf(x, y)
+    with torch.no_grad():
+        expected = torch.tensor([integral_of_h(copula, a, b) for a, b in CORNERS.tolist()], dtype=torch.float64)
+        # Relative to the value wherever that is a floating-point number by itself.
+        assert ((value - expected).abs() <= 1e-12 + 1e-9 * expected).all()
+        lower_left = CORNERS.amax(-1) < 0
+        assert torch.allclose(value[lower_left], expected[lower_left], rtol=1e-9, atol=1e-300)
+        floats = copula.cdf(*CORNERS.float().T)
+        assert floats.dtype == torch.float32
+        assert torch.allclose(floats.double(), value, atol=1e-6)
+    value.sum().backward()
+    with torch.no_grad():
+        for gradient, w, h in ((x.grad, x, copula.hfunc1(x, y)), (y.grad, y, copula.hfunc2(x, y))):
+            assert torch.allclose(gradient, torch.exp(log_normal(w)) * torch.special.ndtr(h), atol=1e-10)
+    assert torch.isfinite(copula.raw.grad).all()
+
+
+@pytest.mark.parametrize(("family", "p"), EVERY)
+@pytest.mark.parametrize("rotation", ROTATIONS)
+@torch.no_grad()
+def test_distribution_functions_stay_within_the_bounds_of_every_copula(family, p, rotation):
+    if rotation and not FAMILIES[family].rotatable:
+        return
+    w = 3 * torch.randn(4000, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    w[:1000, 1] = w[:1000, 0] + 1e-9 * w[:1000, 1]
+    w[1000:2000, 1] = -w[1000:2000, 0] + 1e-9 * w[1000:2000, 1]
+    value = pair_copula(family, p, rotation).cdf(*w.T)
+    u = torch.special.ndtr(w)
+    assert (value >= 0).all()  # NaN fails
+    assert (value <= u.amin(-1) * (1 + 1e-12) + 1e-15).all()
+    assert (value >= u.sum(-1) - 1 - 1e-15).all()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from sklar.copulas.pair.family import Family, Parameters
-from sklar.numerics import gauss_legendre, student_log_density, student_score, student_value
+from sklar.numerics import gauss_legendre, ndtr, student_log_density, student_score, student_value
 
 STRONGEST = 1 - 1e-7  # at a correlation of one there is no density; this one float32 can still tell from it
+DROP = 36.0  # a factor of e^-36 is a rounding
 
 
 class Independence(Family):
@@ -29,7 +31,7 @@ class Independence(Family):
         return q + 0.0 * b
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        return torch.special.ndtr(a) * torch.special.ndtr(b)
+        return ndtr(a) * ndtr(b)
 
     def tau(self, p: Parameters) -> Tensor:
         return torch.zeros(())
@@ -62,12 +64,9 @@ class Gaussian(Family):
         return q * torch.sqrt((1 - rho) * (1 + rho)) + rho * b
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        (rho,) = p
-
-        def integrand(sine: Tensor, cosine: Tensor, x: Tensor, y: Tensor) -> Tensor:
-            return torch.exp(-(x * x + y * y - 2 * x * y * sine) / (2 * cosine * cosine))
-
-        return _plackett(a, b, rho, torch.special.ndtr(a), torch.special.ndtr(b), integrand)
+        (rho,) = (value.double() for value in p)
+        x, y = _within_reach(a), _within_reach(b)
+        return _plackett(x, y, x, y, rho, lambda q: torch.exp(-0.5 * q), lambda _, drop: 2 * drop).to(a.dtype)
 
     def tau(self, p: Parameters) -> Tensor:
         return 2 / math.pi * torch.asin(p[0])
@@ -108,14 +107,17 @@ class Student(Family):
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         rho, nu = (value.double() for value in p)
-        x, y = student_value(a, nu), student_value(b, nu)
+        near_a, near_b = _within_reach(a), _within_reach(b)
+        x, y = student_value(near_a, nu), student_value(near_b, nu)
 
-        def integrand(sine: Tensor, cosine: Tensor, x: Tensor, y: Tensor) -> Tensor:
-            square = (x * x + y * y - 2 * x * y * sine) / (nu.unsqueeze(-1) * cosine * cosine)
-            return torch.exp(-0.5 * nu.unsqueeze(-1) * torch.log1p(square))
+        def density(q: Tensor) -> Tensor:
+            degrees = nu.unsqueeze(-1)
+            return torch.exp(-0.5 * degrees * torch.log1p(q / degrees))
 
-        u, v = torch.special.ndtr(a.double()), torch.special.ndtr(b.double())
-        return _plackett(x, y, rho, u, v, integrand).to(a.dtype)
+        def rise(q: Tensor, drop: float) -> Tensor:
+            return (nu + q) * torch.expm1(2 * drop / nu)
+
+        return _plackett(near_a, near_b, x, y, rho, density, rise).to(a.dtype)
 
     def tau(self, p: Parameters) -> Tensor:
         return 2 / math.pi * torch.asin(p[0])
@@ -123,7 +125,7 @@ class Student(Family):
     def tail_dependence(self, p: Parameters) -> tuple[Tensor, Tensor]:
         rho, nu = (value.double() for value in p)
         x = -torch.sqrt((nu + 1) * (1 - rho) / (1 + rho))
-        both = 2 * torch.special.ndtr(student_score(x, nu + 1)).to(p[0].dtype)
+        both = 2 * ndtr(student_score(x, nu + 1)).to(p[0].dtype)
         return both, both
 
 
@@ -132,17 +134,68 @@ def _width(y: Tensor, rho: Tensor, nu: Tensor) -> Tensor:
     return torch.sqrt((nu + y * y) * (1 - rho) * (1 + rho) / (nu + 1))
 
 
-def _plackett(x: Tensor, y: Tensor, rho: Tensor, u: Tensor, v: Tensor, integrand: object) -> Tensor:
-    """Distribution function by Plackett's identity: its derivative in ``asin rho`` is integrated from the nearer bound.
+def _within_reach(w: Tensor) -> Tensor:
+    """A score in float64, the largest whose tail has a floating-point number for those beyond."""
+    return w.double().clamp(-38.0, 38.0)
 
-    At correlation 1 it is ``min(u, v)``, at -1 ``max(u + v - 1, 0)``. Gauss-Legendre, 128 points on a square-root scale
-    of the angle: the integrand is smooth there even where ``x`` and ``y`` nearly agree.
+
+def _plackett(
+    a: Tensor,
+    b: Tensor,
+    x: Tensor,
+    y: Tensor,
+    rho: Tensor,
+    density: Callable[[Tensor], Tensor],
+    rise: Callable[[Tensor, float], Tensor | float],
+) -> Tensor:
+    """Distribution function by Plackett's identity, from correlation -1 up: a sum of positive terms, in float64.
+
+    ``max(u + v - 1, 0) + int_-inf^atanh(rho) density(q) sech(s) ds / (2 pi)``, where the quadratic form ``q`` is
+    ``((x+y)^2 (1 + e^-2s) + (x-y)^2 (1 + e^2s)) / 4``. On this scale of the correlation, Fisher's, the integrand is
+    smooth however near ``x`` is to ``y`` or to ``-y``; Gauss-Legendre, 192 points where it is not negligible.
+
+    Args:
+        a: first score.
+        b: second score.
+        x: first variable of the elliptical distribution.
+        y: its second.
+        rho: correlation.
+        density: ``int_q^inf`` of the generator over its value at zero, of arguments ``(..., n)``.
+        rise: by how much a ``q`` must grow for the log of that to fall by a number.
     """
-    sign = torch.where(rho >= 0, 1.0, -1.0).to(x.dtype)
-    edge = torch.where(rho >= 0, torch.minimum(u, v), (u + v - 1).clamp(min=0.0))
-    t, weights = gauss_legendre(128, dtype=x.dtype)
-    angle = torch.acos(sign * rho).unsqueeze(-1)  # away from the bound
-    phi = angle * t * t
-    x, y = x.unsqueeze(-1), (sign * y).unsqueeze(-1)
-    values = integrand(torch.cos(phi), torch.sin(phi), x, y)  # type: ignore[operator]
-    return edge - sign * (values * 2 * angle * t * weights).sum(-1) / (2 * math.pi)
+    smaller, larger = torch.minimum(a, b), torch.maximum(a, b)
+    edge = ndtr(smaller) - ndtr(-larger)  # u + v - 1
+    plus, minus = (x + y).square(), (x - y).square()
+    end = 0.5 * (torch.log1p(rho) - torch.log1p(-rho))
+    start, stop = _support(plus, minus, end, rise)
+    # The limit moves with rho only where it is rho's own.
+    stop = torch.where(stop < end, stop, end)
+    t, weights = (value.to(x.device) for value in gauss_legendre(192))
+    length = (stop - start).unsqueeze(-1)
+    root = torch.exp(start.unsqueeze(-1) + length * t)
+    r = root * root
+    q = 0.25 * (plus.unsqueeze(-1) * (1 + 1 / r) + minus.unsqueeze(-1) * (1 + r))
+    integral = (density(q) * root / (1 + r) * length * weights).sum(-1)
+    return 0.5 * (edge + edge.abs()) + integral / math.pi
+
+
+@torch.no_grad()
+def _support(
+    plus: Tensor, minus: Tensor, end: Tensor, rise: Callable[[Tensor, float], Tensor | float]
+) -> tuple[Tensor, Tensor]:
+    """Where `_plackett`'s integrand is above its peak times a rounding, from both of its factors."""
+    r = torch.sqrt(plus / minus.clamp(min=1e-300)).clamp(max=1e300)
+    within = torch.minimum(r, torch.exp(2 * end)).clamp(min=1e-300)
+    half = 0.5 * (plus / within + minus * within)  # 2 q less a constant, at its lowest
+    lowest = 0.25 * (plus + minus + 2 * half)
+
+    def level(drop: float) -> tuple[Tensor, Tensor]:
+        there = half + 2 * rise(lowest, drop)
+        far = there + torch.sqrt((there - torch.sqrt(plus * minus)) * (there + torch.sqrt(plus * minus)))
+        return 0.5 * torch.log(plus / far), 0.5 * torch.log(far / minus)
+
+    near = level(1.0)
+    middle = torch.minimum(torch.minimum(torch.maximum(near[0], torch.zeros_like(end)), near[1]), end)
+    start, stop = level(DROP)
+    start, stop = torch.maximum(start, middle - DROP), torch.minimum(stop, end)
+    return torch.minimum(start, stop), stop

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sklar.copulas.pair.family import Family, Parameters, score_of
-from sklar.numerics import gauss_legendre, log_ndtr_tails, log_phi, softplus
+from sklar.numerics import gauss_legendre, log_ndtr_tails, log_phi, ndtr, softplus
 
 
 class Frank(Family):
@@ -44,7 +44,7 @@ class Frank(Family):
         flip = _sign(p[0])
         theta = p[0].abs().clamp(min=1e-9)
         log_q, log_rest = log_ndtr_tails(flip * q)
-        log_odds, v = log_q - log_rest, torch.special.ndtr(b)
+        log_odds, v = log_q - log_rest, ndtr(b)
         # 1 - e^(-theta u) = r (1 - e^-theta) / (r + e^(-theta v)), and e^theta e^(-theta u) - 1 likewise
         bottom = torch.logaddexp(log_odds, -theta * v)
         log_share = torch.log(theta) + log_phi(theta)  # log(1 - e^-theta)
@@ -61,7 +61,7 @@ class Frank(Family):
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         theta, flip = p[0].abs().clamp(min=1e-9), _sign(p[0])
-        u, v = torch.special.ndtr(flip * a), torch.special.ndtr(b)
+        u, v = ndtr(flip * a), ndtr(b)
         top = torch.expm1(-theta * u) * torch.expm1(-theta * v)
         plain = -torch.log1p((top / torch.expm1(-theta)).clamp(min=-0.99)) / theta
         # -log of the same, written as a sum of positives over 1 - e^-theta; digits are lost where theta is small

@@ -13,6 +13,7 @@ from sklar.copulas.pair.family import Family, Parameters
 from sklar.copulas.pair.registry import FAMILIES
 from sklar.copulas.pair.turned import ROTATIONS, Blend, Turned
 from sklar.copulas.pair.uniform import Uniform
+from sklar.numerics import ndtr
 
 RAW_LIMIT = 745.0  # here a sigmoid is 0 in float64: a parameter on its bound, with a gradient of zero
 
@@ -181,10 +182,11 @@ class PairCopula(PairScores):
         """See `PairScores.cdf`."""
         turned = self.at(w1.dtype)
         value = self.family.cdf(*turned.arguments(w1, w2), turned.values)
-        u1, u2 = torch.special.ndtr(w1), torch.special.ndtr(w2)
-        if self.rotation == 180:
-            return u1 + u2 - 1 + value
-        return {0: value, 90: u2 - value, 270: u1 - value}[self.rotation]
+        u1, u2 = ndtr(w1), ndtr(w2)
+        if self.rotation:
+            value = {90: u2 - value, 180: u1 + u2 - 1 + value, 270: u1 - value}[self.rotation]
+        # Rounding must not lead beyond the bounds of every copula.
+        return torch.minimum(torch.maximum(value, (u1 + u2 - 1).clamp(min=0.0)), torch.minimum(u1, u2))
 
     def tau(self) -> Tensor:
         """Kendall's tau, ``(*batch_shape)``, differentiable."""

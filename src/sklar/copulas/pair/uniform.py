@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from sklar.numerics import ndtr
+
 if TYPE_CHECKING:
     from sklar.copulas.pair.module import PairScores
 
@@ -48,22 +50,22 @@ class Uniform:
 
     def hfunc1(self, u: Any) -> Tensor:
         """``P(U2 <= u2 | U1 = u1)``."""
-        return torch.special.ndtr(self.copula.hfunc1(*self._scores(u)))
+        return ndtr(self.copula.hfunc1(*self._scores(u)))
 
     def hfunc2(self, u: Any) -> Tensor:
         """``P(U1 <= u1 | U2 = u2)``."""
-        return torch.special.ndtr(self.copula.hfunc2(*self._scores(u)))
+        return ndtr(self.copula.hfunc2(*self._scores(u)))
 
     def hinv1(self, u: Any) -> Tensor:
         """Inverse of `hfunc1` in ``u2``: columns ``u1`` and the probability."""
-        return torch.special.ndtr(self.copula.hinv1(*self._scores(u)))
+        return ndtr(self.copula.hinv1(*self._scores(u)))
 
     def hinv2(self, u: Any) -> Tensor:
         """Inverse of `hfunc2` in ``u1``: columns the probability and ``u2``."""
-        return torch.special.ndtr(self.copula.hinv2(*self._scores(u)))
+        return ndtr(self.copula.hinv2(*self._scores(u)))
 
     @torch.no_grad()
     def simulate(self, n: int, seed: int = 0) -> Tensor:
         """``n`` draws, ``(n, 2)``, the same for the same seed."""
         generator = torch.Generator(self.copula.anchor.device).manual_seed(seed)
-        return torch.special.ndtr(torch.stack(self.copula.rsample(n, generator), -1).double())
+        return ndtr(torch.stack(self.copula.rsample(n, generator), -1).double())
