@@ -71,6 +71,14 @@ class Copula(nn.Module):
         empty = torch.zeros(*shape, *self.event_shape, dtype=self.anchor.dtype, device=self.anchor.device)
         return self.impute(empty, torch.zeros_like(empty, dtype=torch.bool), generator)
 
+    def _refuse_blocks(self, blocks: tuple[int, ...] | None) -> None:
+        """For copulas that tie all their variables: ValueError for blocks that should be independent within."""
+        if blocks is not None and any(size != 1 for size in blocks):
+            raise ValueError(
+                f"{type(self).__name__}: blocks {tuple(blocks)} cannot be independent within, since all variables are "
+                'tied; use marginal="independent" (no blocks), coupling="paired", or a Gaussian copula'
+            )
+
     def _mask(self, scores: Tensor, observed: Tensor | None) -> Tensor:
         """``observed`` checked against the scores, with axes of length one where the batch shares it."""
         events = len(self.event_shape)

@@ -30,9 +30,7 @@ class GaussianCopula(EllipticalCopula):
         mask = self._mask(scores, observed)
         w = torch.where(mask, scores, torch.zeros_like(scores))
         patterns = Patterns(mask, len(self.event_shape))
-        inverse, log_det = observed_whitening(self.correlation(), patterns.masks)
-        y = patterns.apply(inverse, w)
-        return -patterns.spread(log_det) - 0.5 * (y.square() - w.square()).sum(-1)
+        return normal_log_prob(self.correlation(), w, patterns)
 
     def impute(
         self,
@@ -45,10 +43,7 @@ class GaussianCopula(EllipticalCopula):
         mask = self._mask(scores, observed)
         factor = self.cholesky()
         free = multiply(factor, self._noise(scores, mask, generator, noise))
-        patterns = Patterns(mask, len(self.event_shape))
-        gain = self._gain(self._correlation(factor), patterns.masks)
-        gap = torch.where(mask, scores - free, torch.zeros_like(scores))
-        return torch.where(mask, scores, free + patterns.apply(gain, gap))
+        return normal_impute(self._correlation(factor), free, scores, mask, Patterns(mask, len(self.event_shape)))
 
     @torch.no_grad()
     def fit(self, scores: Tensor, observed: Tensor | None = None) -> GaussianCopula:
@@ -76,9 +71,25 @@ class GaussianCopula(EllipticalCopula):
         eye = torch.eye(self.dim, dtype=correlation.dtype, device=correlation.device)
         return torch.where(self.within, eye, root @ correlation @ root)
 
-    def _gain(self, correlation: Tensor, masks: Tensor) -> Tensor:
-        """Regression matrix ``R_:O R_OO^-1`` of every variable on the observed ones: ``(P, *batch, M, M)``."""
-        columns = masks.unsqueeze(-2)
-        factor = torch.linalg.cholesky(observed_part(correlation, masks))
-        known = torch.where(columns, correlation, torch.zeros_like(correlation))
-        return torch.cholesky_solve(known.mT, factor).mT
+
+def normal_log_prob(correlation: Tensor, w: Tensor, patterns: Patterns) -> Tensor:
+    """Log density of the copula of a normal distribution, ``(..., *batch)``.
+
+    Args:
+        correlation: ``(*batch, M, M)``.
+        w: scores ``(..., *batch, M)``, zero where missing.
+        patterns: theirs.
+    """
+    inverse, log_det = observed_whitening(correlation, patterns.masks)
+    y = patterns.apply(inverse, w)
+    return -patterns.spread(log_det) - 0.5 * (y.square() - w.square()).sum(-1)
+
+
+def normal_impute(correlation: Tensor, free: Tensor, scores: Tensor, mask: Tensor, patterns: Patterns) -> Tensor:
+    """Missing scores by Matheron's rule from draws ``free`` of all of them."""
+    # Regression of every variable on the observed ones, (P, *batch, M, M)
+    factor = torch.linalg.cholesky(observed_part(correlation, patterns.masks))
+    known = torch.where(patterns.masks.unsqueeze(-2), correlation, torch.zeros_like(correlation))
+    gain = torch.cholesky_solve(known.mT, factor).mT
+    gap = torch.where(mask, scores - free, torch.zeros_like(scores))
+    return torch.where(mask, scores, free + patterns.apply(gain, gap))

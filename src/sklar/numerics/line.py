@@ -8,7 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-SCAN = 25  # points of one search for the support
+WIDE = 49  # points of the first search, which must not overlook a second peak
+SCAN = 25  # points of a later one
+REACH = 9.0  # scores that the first search covers at least
 ROUNDS = 16  # searches at most; one or two are needed
 FURTHEST = 40.0  # no score lies farther out
 LogFunction = Callable[[Tensor], Tensor]
@@ -123,24 +125,26 @@ class _Series:
 def _support(log_f: LogFunction, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """Lower end and width of where the function is above its peak times the rounding of its type."""
     depth = -math.log(torch.finfo(centre.dtype).eps)
-    steps = torch.linspace(0, 1, SCAN, dtype=centre.dtype, device=centre.device)
-    steps = steps.reshape(-1, *[1] * centre.ndim)
-    low, high = (centre - 10 * scale).clamp(min=-FURTHEST), (centre + 10 * scale).clamp(max=FURTHEST)
+    low = (centre - 10 * scale).clamp(-FURTHEST, -REACH)
+    high = (centre + 10 * scale).clamp(REACH, FURTHEST)
+    points = WIDE
     for _ in range(ROUNDS):
-        grid = low + (high - low) * steps
+        steps = torch.linspace(0, 1, points, dtype=centre.dtype, device=centre.device)
+        grid = low + (high - low) * steps.reshape(-1, *[1] * centre.ndim)
         values = log_f(grid)
         above = values > values.amax(0) - depth
         first = above.byte().argmax(0)
-        last = SCAN - 1 - above.flip(0).byte().argmax(0)
+        last = points - 1 - above.flip(0).byte().argmax(0)
         broken = ~above.any(0)  # NaN: nothing to find
         open_left = (first == 0) & (low > -FURTHEST) & ~broken
-        open_right = (last == SCAN - 1) & (high < FURTHEST) & ~broken
-        span, step = high - low, (high - low) / (SCAN - 1)
+        open_right = (last == points - 1) & (high < FURTHEST) & ~broken
+        span, step = high - low, (high - low) / (points - 1)
         new_low = torch.where(open_left, low - span, low + step * (first - 1).clamp(min=0))
-        new_high = torch.where(open_right, high + span, low + step * (last + 1).clamp(max=SCAN - 1))
-        low_next, high_next = new_low.clamp(min=-FURTHEST), new_high.clamp(max=FURTHEST)
+        new_high = torch.where(open_right, high + span, low + step * (last + 1).clamp(max=points - 1))
+        low = torch.where(broken, low, new_low.clamp(min=-FURTHEST))
+        high = torch.where(broken, high, new_high.clamp(max=FURTHEST))
         done = broken | (~open_left & ~open_right & (last - first >= SCAN // 2))
-        low, high = torch.where(broken, low, low_next), torch.where(broken, high, high_next)
         if bool(done.all()):
             break
+        points = SCAN
     return low, high - low

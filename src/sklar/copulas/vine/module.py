@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from sklar.copulas.base import Copula
+from sklar.copulas.elliptical import multiply
+from sklar.copulas.gaussian import normal_impute, normal_log_prob
 from sklar.copulas.pair import Mixture, PairCopula
 from sklar.copulas.patterns import Patterns
 from sklar.copulas.vine.hidden import Frame, Hidden, Integral, Scores
@@ -120,8 +122,10 @@ class VineCopula(Copula):
 
         Those of Gaussian pairs, ``sin(pi tau / 2)`` of the others.
         """
-        r = self._correlation(self.pairs.bind(torch.float64))
-        return r.reshape(*self.batch_shape, self.dim, self.dim).to(self.anchor.dtype)
+        return self._normal(torch.float64).to(self.anchor.dtype)
+
+    def _normal(self, dtype: torch.dtype) -> Tensor:
+        return self._correlation(self.pairs.bind(dtype)).reshape(*self.batch_shape, self.dim, self.dim)
 
     def _correlation(self, pairs: BoundPairs) -> Tensor:
         """``(B, M, M)``: each variable's row from its canonical partial correlations (Lewandowski et al. 2009)."""
@@ -155,7 +159,12 @@ class VineCopula(Copula):
         """The log density with its error: see `Evaluation`."""
         mask = self._mask(scores, observed)
         lead = scores.shape[: scores.ndim - len(self.event_shape)]
-        w = torch.where(mask, scores, torch.zeros_like(scores)).reshape(-1, self.vines, self.dim)
+        w = torch.where(mask, scores, torch.zeros_like(scores))
+        if self.shortcut and self.gaussian:
+            value = normal_log_prob(self._normal(w.dtype), w, Patterns(mask, len(self.event_shape)))
+            nothing = torch.zeros_like(value)
+            return Evaluation(value, nothing, torch.full_like(value, math.inf), nothing)
+        w = w.reshape(-1, self.vines, self.dim)
         found = [self._evaluate(block, w) for block in self._blocks(mask, lead)]
         shape = (*lead, *self.batch_shape)
         return Evaluation(*(_gather(parts, w).reshape(shape) for parts in zip(*found, strict=True)))
@@ -243,6 +252,10 @@ class VineCopula(Copula):
         mask = self._mask(scores, observed)
         noise = self._noise(scores, mask, generator, noise)
         events = len(self.event_shape)
+        if self.shortcut and self.gaussian:
+            r = self._normal(scores.dtype)
+            free = multiply(torch.linalg.cholesky(r), noise)
+            return normal_impute(r, free, scores, mask, Patterns(mask, events))
         shape = torch.broadcast_shapes(scores.shape, noise.shape, mask.shape)
         lead = scores.shape[: scores.ndim - events]
         lead = torch.broadcast_shapes(lead, mask.shape[: mask.ndim - events])
