@@ -1,3 +1,5 @@
+import shutil
+
 import mpmath as mp
 import numpy as np
 import pytest
@@ -139,3 +141,14 @@ def test_quadrature_rules_are_exact_for_polynomials():
     t, rest, weight = tanh_sinh()
     assert float((weight * t**-0.5).sum()) == pytest.approx(2, abs=1e-7)
     assert float((weight * torch.log(rest)).sum()) == pytest.approx(-1, abs=1e-12)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_functions_keep_their_digits():
+    small = 10.0 ** torch.arange(-18, 1.5, 0.25, dtype=torch.float64)
+
+    def every(x):
+        return torch.stack([log_phi(x), log1mexp(x), log_minus_log1mexp(x), softplus(-x), log_softplus(-x)])
+
+    torch.compiler.reset()
+    assert torch.allclose(torch.compile(every)(small), every(small), rtol=1e-13, atol=1e-15)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sklar.numerics.elementwise import Elementwise
+from sklar.numerics.elementwise import Elementwise, expm1
 
 # x / (e^x - 1) = 1 - x/2 + x^2/12 - ...: the coefficients of x^2, x^4, ...
 _BERNOULLI = (1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160)
@@ -19,7 +19,7 @@ class _LogPhi(Elementwise):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        ratio = torch.expm1(-x).div_(-x)
+        ratio = expm1(-x).div_(-x)
         return torch.where(x == 0, 0.0, ratio.log_())
 
     @staticmethod
@@ -31,7 +31,7 @@ class _LogPhi(Elementwise):
         for coefficient in _BERNOULLI[-2:0:-1]:
             series = (series + coefficient) * square
         series = (series + _BERNOULLI[0]) * y - 0.5
-        return grad * torch.where(x < 0.3, series, 1 / torch.expm1(large) - 1 / large)
+        return grad * torch.where(x < 0.3, series, 1 / expm1(large) - 1 / large)
 
 
 def log_phi(x: Tensor) -> Tensor:
@@ -90,12 +90,12 @@ class _Log1mExp(Elementwise):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        return torch.where(x < math.log(2.0), torch.log(-torch.expm1(-x)), torch.log1p(-torch.exp(-x)))
+        return torch.where(x < math.log(2.0), torch.log(-expm1(-x)), torch.log1p(-torch.exp(-x)))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         x, _ = ctx.saved_tensors
-        return grad / torch.expm1(x).clamp(min=torch.finfo(x.dtype).tiny)
+        return grad / expm1(x).clamp(min=torch.finfo(x.dtype).tiny)
 
 
 def log1mexp(x: Tensor) -> Tensor:
@@ -110,13 +110,13 @@ class _LogMinusLog1mExp(Elementwise):
     @staticmethod
     def forward(t: Tensor) -> Tensor:
         # X = log(1 + 1 / (e^t - 1)) keeps its digits at both ends; where it underflows log X = -t, else it is larger.
-        return torch.expm1(t).reciprocal_().log1p_().log_().maximum(-t)
+        return expm1(t).reciprocal_().log1p_().log_().maximum(-t)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         t, result = ctx.saved_tensors
         # From t = 80 on the product is one to all digits.
-        return -grad / (torch.expm1(t.clamp(max=80.0)) * torch.exp(result.clamp(min=-80.0)))
+        return -grad / (expm1(t.clamp(max=80.0)) * torch.exp(result.clamp(min=-80.0)))
 
 
 def log_minus_log1mexp(t: Tensor) -> Tensor:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
 from torch import Tensor
 
+MANY = 3000  # numbers from which a dozen vectorised functions cost less than one scalar one
 
-class Elementwise(torch.autograd.Function):
+
+class Quick(torch.autograd.Function):
+    """A function whose ``forward`` is looked at once: torch asks for its signature at every call, slowly."""
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        if "forward" in vars(cls):
+            cls.forward.__signature__ = inspect.signature(cls.forward)  # type: ignore[attr-defined]
+
+
+class Elementwise(Quick):
     """A function of one tensor; a subclass gives ``forward(x)``, and ``backward`` from ``x`` and results."""
 
     @staticmethod
@@ -25,4 +37,13 @@ class Elementwise(torch.autograd.Function):
 
 def vectorised(x: Tensor) -> bool:
     """Whether a formula of torch's vectorised functions, which looks at its values, beats torch's scalar ones."""
-    return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and not torch.compiler.is_compiling()
+    plain = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+    return plain and x.numel() >= MANY and not torch.compiler.is_compiling()
+
+
+def expm1(x: Tensor) -> Tensor:
+    """``e^x - 1``; for torch's compiler, whose vectors subtract on a CPU, in functions that it gets right."""
+    if not torch.compiler.is_compiling():
+        return torch.expm1(x)
+    half = torch.tanh(0.5 * x)
+    return torch.where(x.abs() < 1, 2 * half / (1 - half), torch.exp(x) - 1)

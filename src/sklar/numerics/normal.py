@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sklar.numerics.elementwise import Elementwise, vectorised
+from sklar.numerics.elementwise import Elementwise, Quick, expm1, vectorised
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 REACH = {torch.float32: 12.0, torch.float64: 37.0}  # farther out erfc has no digits
@@ -47,7 +47,7 @@ def _log_tails(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return torch.log(tail), torch.log1p(tail.neg_()), x.sign().mul_(0.5).add_(0.5)
 
 
-class _InverseMills(torch.autograd.Function):
+class _InverseMills(Quick):
     """``phi(x) / Phi(x)`` from ``x`` and ``log Phi(x)``; its derivative is ``-r (x + r)``."""
 
     @staticmethod
@@ -132,7 +132,7 @@ def log_ndtr_tails(x: Tensor) -> tuple[Tensor, Tensor]:
     return lower, upper
 
 
-class _LogSlope(torch.autograd.Function):
+class _LogSlope(Quick):
     """``s = phi(x) / (Phi(x) m)``, ``m = -log Phi(x)``: slope of ``-log m``; its derivative is ``s (s - x - s m)``."""
 
     @staticmethod
@@ -210,7 +210,7 @@ def _far_quantile(log_p: Tensor) -> Tensor:
     return torch.where(log_p == -math.inf, log_p, -x).to(log_p.dtype)
 
 
-class _LogNdtri(torch.autograd.Function):
+class _LogNdtri(Quick):
     """Normal quantile of ``exp(log_p)``; its derivative is the Mills ratio at the result."""
 
     @staticmethod
@@ -222,7 +222,7 @@ class _LogNdtri(torch.autograd.Function):
         # The plain quantile of the smaller tail; the error that exp makes in it costs w less than its rounding.
         lowest = -700.0 if log_p.dtype == torch.float64 else -80.0
         p = torch.exp(log_p)
-        w = torch.special.ndtri(torch.minimum(p, -torch.expm1(log_p)))
+        w = torch.special.ndtri(torch.minimum(p, -expm1(log_p)))
         w = torch.copysign(w, p - 0.5)
         if log_p.numel() and bool(log_p.amin() < lowest):
             far = log_p < lowest

@@ -122,12 +122,26 @@ def test_vmap_autocast_and_batches_of_parameters_agree_with_single_pairs(family)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-@pytest.mark.parametrize("family", ["gaussian", "clayton"])
-def test_compiled_density_is_the_same(family):
+@EVERY
+def test_compiled_density_and_h_function_are_the_same(family):
+    torch.compiler.reset()
     copula = pair_copula(family, INSIDE[family])
-    w = torch.randn(32, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    compiled = torch.compile(copula.log_prob)
-    assert torch.allclose(compiled(w[:, 0], w[:, 1]), copula.log_prob(w[:, 0], w[:, 1]), atol=1e-12)
+    axis = torch.linspace(-8, 8, 17, dtype=torch.float64)
+    a, b = (t.flatten() for t in torch.meshgrid(axis, axis, indexing="ij"))
+
+    def both(x, y):
+        return torch.stack([copula.log_prob(x, y), copula.hfunc1(x, y)])
+
+    found = []
+    for function in (both, torch.compile(both)):
+        x, y = a.clone().requires_grad_(), b.clone().requires_grad_()
+        copula.raw.grad = None
+        value = function(x, y)
+        value.sum().backward()
+        raw = torch.zeros(1) if copula.raw.grad is None else copula.raw.grad
+        found.append([value.detach(), x.grad, y.grad, raw])
+    for eager, compiled in zip(*found, strict=True):
+        assert torch.allclose(eager, compiled, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("family", "rotation"), TURNED)

@@ -20,6 +20,7 @@ class Independence(Family):
 
     name = "indep"
     rotatable = False
+    plain = True
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         return 0.0 * (a + b)
@@ -47,6 +48,7 @@ class Gaussian(Family):
     parameters = (("rho", -STRONGEST, STRONGEST),)
     start = (0.3,)
     rotatable = False
+    plain = True
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         (rho,) = p

@@ -26,12 +26,14 @@ class Family:
         parameters: name, lower and upper bound of each parameter, pyvinecopulib's names and bounds.
         start: the parameters that a fit begins with.
         rotatable: whether rotations make new copulas.
+        plain: whether density, conditional and quantile are arithmetic alone, which any compiler gets right.
     """
 
     name: ClassVar[str]
     parameters: ClassVar[tuple[tuple[str, float, float], ...]] = ()
     start: ClassVar[tuple[float, ...]] = ()
     rotatable: ClassVar[bool] = True
+    plain: ClassVar[bool] = False
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         """Log copula density at ``(Phi(a), Phi(b))``, in nats."""

@@ -70,11 +70,6 @@ class Mixture(PairScores):
         parts = tuple(c.at(dtype, part, choose) for c, part in zip(self.parts(), own, strict=True))
         return Blend(parts, log_weights.unbind(-1))
 
-    def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
-        """See `PairScores.cdf`."""
-        each = torch.stack([c.cdf(w1, w2) for c in self.parts()], -1)
-        return (self.weights().to(each.dtype) * each).sum(-1)
-
     def prune(self) -> PairCopula:
         """The component with the largest weight, alone; of a batch, the largest mean weight."""
         best = int(self.weights().reshape(-1, len(self.components)).mean(0).argmax())

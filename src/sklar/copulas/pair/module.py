@@ -13,7 +13,6 @@ from sklar.copulas.pair.family import Family, Parameters
 from sklar.copulas.pair.registry import FAMILIES
 from sklar.copulas.pair.turned import ROTATIONS, Blend, Turned
 from sklar.copulas.pair.uniform import Uniform
-from sklar.numerics import ndtr
 
 RAW_LIMIT = 745.0  # here a sigmoid is 0 in float64: a parameter on its bound, with a gradient of zero
 
@@ -66,7 +65,7 @@ class PairScores(nn.Module):
 
     def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
         """``P(U1 <= Phi(w1), U2 <= Phi(w2))``, a probability."""
-        raise NotImplementedError
+        return self.at(w1.dtype).cdf(w1, w2)
 
     @property
     def batch_shape(self) -> torch.Size:
@@ -177,16 +176,6 @@ class PairCopula(PairScores):
         bounds = enumerate(self.family.parameters)
         values = tuple(constrained(raw[..., k], low, high) for k, (_, low, high) in bounds)
         return Turned(self.family, self.rotation, values)
-
-    def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
-        """See `PairScores.cdf`."""
-        turned = self.at(w1.dtype)
-        value = self.family.cdf(*turned.arguments(w1, w2), turned.values)
-        u1, u2 = ndtr(w1), ndtr(w2)
-        if self.rotation:
-            value = {90: u2 - value, 180: u1 + u2 - 1 + value, 270: u1 - value}[self.rotation]
-        # Rounding must not lead beyond the bounds of every copula.
-        return torch.minimum(torch.maximum(value, (u1 + u2 - 1).clamp(min=0.0)), torch.minimum(u1, u2))
 
     def tau(self) -> Tensor:
         """Kendall's tau, ``(*batch_shape)``, differentiable."""
