@@ -6,7 +6,13 @@ import sys
 from pathlib import Path
 
 
-def demo(seeds: int = 5, out: Path = Path("runs/demo"), steps: int = 300, processes: int | None = None) -> None:
+def demo(
+    seeds: int = 5,
+    out: Path = Path("runs/demo"),
+    steps: int = 300,
+    processes: int | None = None,
+    copula: str = "gaussian",
+) -> None:
     """Handwritten digits in three views, under every missing pattern: two tables and an HTML report.
 
     Args:
@@ -14,10 +20,11 @@ def demo(seeds: int = 5, out: Path = Path("runs/demo"), steps: int = 300, proces
         out: folder of report.html and results.json.
         steps: most training steps of each model.
         processes: seeds run side by side; by default one a core.
+        copula: of the variational copula model: gaussian, student, vine, factor or independence.
     """
     from sklar.benchmark.demo import Demo, run_demo
 
-    run_demo(Demo(seeds, out, steps, processes))
+    run_demo(Demo(seeds, out, steps, processes, copula))
 
 
 def main() -> None:

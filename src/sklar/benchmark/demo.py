@@ -17,6 +17,7 @@ import torch
 
 from sklar.benchmark.frozen import evaluate_frozen, frozen_arms
 from sklar.benchmark.version import code_version
+from sklar.copulas import COPULAS
 from sklar.data import Batch, completely_at_random
 from sklar.data.digits import Digits, load_digits
 from sklar.evaluation import Record, evaluate, reliability
@@ -39,12 +40,14 @@ class Demo:
         out: folder of the results.
         steps: most training steps of each model.
         processes: seeds run side by side; None means one a core.
+        copula: of the variational copula model, a name in `sklar.copulas.COPULAS`.
     """
 
     seeds: int = 5
     out: Path = Path("runs/demo")
     steps: int = 300
     processes: int | None = None
+    copula: str = "gaussian"
 
 
 def run_demo(demo: Demo) -> list[Record]:
@@ -56,14 +59,16 @@ def run_demo(demo: Demo) -> list[Record]:
     for name in ("seeds", "steps"):
         if getattr(demo, name) < 1:
             raise ValueError(f"the demo needs at least one of {name}, got {getattr(demo, name)}")
+    if demo.copula not in COPULAS:
+        raise ValueError(f"unknown copula {demo.copula!r}; choose one of {list(COPULAS)}")
     folder = demo.out / "unfinished-demo"
     folder.mkdir(parents=True, exist_ok=True)
-    files = [_seed_file(folder, seed, demo.steps) for seed in range(demo.seeds)]
+    files = [_seed_file(folder, seed, demo.steps, demo.copula) for seed in range(demo.seeds)]
     todo = [seed for seed, file in enumerate(files) if not file.is_file()]
     print(f"{demo.seeds} seeds, two settings, every pattern; {demo.seeds - len(todo)} done already")
     workers = max(1, min(demo.processes or os.cpu_count() or 1, len(todo)))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = {pool.submit(run_seed, seed, demo.steps, str(demo.out), folder): seed for seed in todo}
+        jobs = {pool.submit(run_seed, seed, demo.steps, str(demo.out), folder, demo.copula): seed for seed in todo}
         for number, job in enumerate(as_completed(jobs), demo.seeds - len(todo) + 1):
             job.result()
             print(f"  seed {jobs[job]} done ({number} of {demo.seeds})", flush=True)
@@ -80,15 +85,15 @@ def run_demo(demo: Demo) -> list[Record]:
     return records
 
 
-def run_seed(seed: int, steps: int, out: str, folder: Path) -> None:
+def run_seed(seed: int, steps: int, out: str, folder: Path, copula: str = "gaussian") -> None:
     """Both settings for one seed, written as one file."""
     torch.set_num_threads(1)
     _end_with_parent()
     digits = load_digits(seed)
     records: list[Record] = [{"setting": "frozen", "seed": seed, **record} for record in _frozen(digits, seed, steps)]
-    found, pictures = _end_to_end(digits, seed, steps, Path(out))
+    found, pictures = _end_to_end(digits, seed, steps, Path(out), copula)
     records += [{"setting": "end_to_end", "seed": seed, **record} for record in found]
-    _write(_seed_file(folder, seed, steps), {"records": records, "pictures": pictures})
+    _write(_seed_file(folder, seed, steps, copula), {"records": records, "pictures": pictures})
 
 
 def _frozen(digits: Digits, seed: int, steps: int) -> list[Record]:
@@ -107,13 +112,14 @@ def incomplete(digits: Digits, seed: int) -> tuple[Batch, Batch]:
     return digits.train.see(masks[0]), digits.validation.see(masks[1])
 
 
-def _end_to_end(digits: Digits, seed: int, steps: int, out: Path) -> tuple[list[Record], dict[str, Any]]:
+def _end_to_end(digits: Digits, seed: int, steps: int, out: Path, copula: str) -> tuple[list[Record], dict[str, Any]]:
     rows, validation = incomplete(digits, seed)
     records: list[Record] = []
     pictures: dict[str, Any] = {"reliability": {}, "completions": {}}
     for name in END_TO_END:
         torch.manual_seed(seed)
-        model = make_model(name, inputs=widths(digits), classes=10)
+        chosen = {"copula": copula} if name == "variational_copula" else {}
+        model = make_model(name, inputs=widths(digits), classes=10, **chosen)
         place = out / "models" / f"{name}-{seed}"
         train(model, rows, validation, Schedule(steps=steps), seed, progress=False, checkpoint=place)
         records += [{"model": name, **record} for record in evaluate(model, digits.test, seed)]
@@ -160,8 +166,8 @@ def _end_with_parent() -> None:
         threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
-def _seed_file(folder: Path, seed: int, steps: int) -> Path:
-    return folder / f"seed-{seed}-steps-{steps}-{code_version()}.json"
+def _seed_file(folder: Path, seed: int, steps: int, copula: str) -> Path:
+    return folder / f"seed-{seed}-steps-{steps}-{copula}-{code_version()}.json"
 
 
 def _write(path: Path, content: Any) -> None:

@@ -69,6 +69,14 @@ class FactorCopula(Copula):
         """Take over a pair copula's parameters, of the kind that is there; in one copula of the batch or in all."""
         self.pairs.assign((0, variable), pair, copula)
 
+    def correlation(self) -> Tensor:
+        """Correlation matrix of the normal one-factor model with the pairs' Kendall's taus, ``(*batch, M, M)``."""
+        partial = self.pairs.bind(torch.float64).partial_correlations()
+        loadings = torch.stack([partial[0, m] for m in range(self.dim)], -1)
+        eye = torch.eye(self.dim, dtype=torch.bool, device=loadings.device)
+        r = torch.where(eye, 1.0, loadings.unsqueeze(-1) * loadings.unsqueeze(-2))
+        return r.reshape(*self.batch_shape, self.dim, self.dim).to(self.anchor.dtype)
+
     @torch.no_grad()
     def _start(self, loadings: Tensor) -> None:
         """Give each pair the Kendall's tau of its normal loading, ``(B, M)``."""
@@ -81,17 +89,22 @@ class FactorCopula(Copula):
     def _bind(self, dtype: torch.dtype) -> Turned | Blend:
         return self.pairs.bind(dtype).pick(0, 0, Take(range(self.dim), self.dim), None)
 
-    def _flat(self, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
-        """Scores ``(rows, B, M)``, zero where missing, their mask, and the leading shape."""
-        lead = scores.shape[: scores.ndim - len(self.event_shape)]
-        lead = torch.broadcast_shapes(lead, mask.shape[: mask.ndim - len(self.event_shape)])
-        shape = (*lead, *self.event_shape)
-        shown = mask.expand(shape).reshape(-1, self.copulas, self.dim)
-        w = torch.where(mask, scores, torch.zeros_like(scores)).expand(shape).reshape(-1, self.copulas, self.dim)
-        return w, shown, lead
+    def _elements(self, dtype: torch.dtype, elements: Tensor) -> Turned | Blend:
+        """The pairs of some elements, numbered over rows and copulas: parameters ``(E, M)``."""
+        copulas = elements % self.copulas
+        return self._bind(dtype).pick(lambda value: value[copulas])
 
-    def _root(self, w: Tensor, shown: Tensor, pair: Turned | Blend, points: int) -> LineIntegral:
-        """The integral over the root, ``(rows, B)``."""
+    def _flat(self, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
+        """Scores of all rows and copulas ``(E, M)``, zero where missing, their mask, and the leading shape."""
+        events = len(self.event_shape)
+        lead = torch.broadcast_shapes(scores.shape[: scores.ndim - events], mask.shape[: mask.ndim - events])
+        shape = (*lead, *self.event_shape)
+        w = torch.where(mask, scores, torch.zeros_like(scores))
+        return w.expand(shape).reshape(-1, self.dim), mask.expand(shape).reshape(-1, self.dim), lead
+
+    @staticmethod
+    def _root(w: Tensor, shown: Tensor, pair: Turned | Blend, points: int) -> LineIntegral:
+        """The integral over the root, ``(E, M) -> (E,)``."""
 
         def log_f(nodes: Tensor) -> Tensor:
             each = pair.log_prob(w, nodes.unsqueeze(-1))
@@ -105,8 +118,12 @@ class FactorCopula(Copula):
     def log_prob(self, scores: Tensor, observed: Tensor | None = None) -> Tensor:
         """Log copula density of the observed scores: ``(..., *batch, M) -> (..., *batch)``."""
         w, shown, lead = self._flat(scores, self._mask(scores, observed))
-        value = self._root(w, shown, self._bind(w.dtype), POINTS).log_value
-        return torch.where(shown.sum(-1) > 1, value, torch.zeros_like(value)).reshape(*lead, *self.batch_shape)
+        some = (shown.sum(-1) > 1).nonzero().flatten()
+        result = w.new_zeros(len(w))
+        if len(some):
+            line = self._root(w[some], shown[some], self._elements(w.dtype, some), POINTS)
+            result = result.index_put((some,), line.log_value)
+        return result.reshape(*lead, *self.batch_shape)
 
     def impute(
         self,
@@ -123,56 +140,55 @@ class FactorCopula(Copula):
         """
         mask = self._mask(scores, observed)
         noise = self._noise(scores, mask, generator, noise)
-        events = len(self.event_shape)
         shape = torch.broadcast_shapes(scores.shape, noise.shape, mask.shape)
-        w, shown, lead = self._flat(scores, mask)
-        z = noise.expand(shape)
-        extra = shape[: len(shape) - events - len(lead)]
-        if z.shape[len(extra) : len(shape) - events] != lead:  # noise brings rows where the scores have one
-            lead = z.shape[len(extra) : len(shape) - events]
-            full = (*lead, *self.event_shape)
-            return self.impute(scores.expand(full), mask.expand(full), noise=noise)
-        z = z.reshape(-1, *w.shape)
-        pair = self._bind(w.dtype)
-        none = ~shown.any(-1)
-        spare = z.gather(-1, shown.byte().argmax(-1, keepdim=True).expand(len(z), -1, -1, -1))[..., 0]
-        root = self._root(w, shown, pair, FINE).quantile(spare)
-        drawn = pair.hinv2(z, root.unsqueeze(-1))
-        if bool(none.any()):
-            rows = none.any(-1)
-            alone = self._one_by_one(z[:, rows], pair)
-            drawn = drawn.index_put(
-                (torch.arange(len(z), device=z.device)[:, None], rows.nonzero().flatten()),
-                torch.where(none[rows].unsqueeze(-1), alone, drawn[:, rows]),
-            )
+        events = len(self.event_shape)
+        lead = len(shape) - events
+        extra = lead - max(scores.ndim, mask.ndim) + events
+        full = shape[extra:]  # noise may bring rows where the scores have one
+        w, shown, _ = self._flat(scores.expand(full), mask.expand(full))
+        z = noise.expand(shape).reshape(-1, *w.shape)
+        count = shown.sum(-1)
+        drawn = torch.zeros_like(z)
+        for elements, draw in (
+            (count == 0, self._one_by_one),
+            (count == 1, self._given_one),
+            ((count > 1) & (count < self.dim), self._given_some),
+        ):
+            some = elements.nonzero().flatten()
+            if len(some):
+                new = draw(w[some], shown[some], z[:, some], self._elements(w.dtype, some))
+                drawn = drawn.index_put((torch.arange(len(z), device=z.device)[:, None], some), new)
         return torch.where(mask, scores, drawn.reshape(shape))
 
-    def _one_by_one(self, z: Tensor, pair: Turned | Blend) -> Tensor:
-        """Scores ``(S, rows, B, M)`` from as many normals, each given those before it."""
-        found = [z[..., 0]]
+    @staticmethod
+    def _given_one(w: Tensor, shown: Tensor, z: Tensor, pair: Turned | Blend) -> Tensor:
+        """Draws ``(S, E, M)`` where one variable is observed: the root from its inverse h-function."""
+        only = shown.byte().argmax(-1, keepdim=True)
+
+        def own(value: Tensor) -> Tensor:
+            return value.gather(-1, only)
+
+        root = pair.pick(own).hinv1(own(w), z.gather(-1, only.expand(len(z), -1, -1)))
+        return pair.hinv2(z, root)
+
+    def _given_some(self, w: Tensor, shown: Tensor, z: Tensor, pair: Turned | Blend) -> Tensor:
+        """Draws ``(S, E, M)`` where several are observed."""
+        spare = z.gather(-1, shown.byte().argmax(-1, keepdim=True).expand(len(z), -1, -1))[..., 0]
+        root = self._root(w, shown, pair, FINE).quantile(spare)
+        return pair.hinv2(z, root.unsqueeze(-1))
+
+    def _one_by_one(self, _: Tensor, __: Tensor, z: Tensor, pair: Turned | Blend) -> Tensor:
+        """Draws ``(S, E, M)`` where nothing is observed, from as many normals: each given those before it."""
+        flat = z.flatten(0, 1)
+        pair = pair.pick(lambda value: value.repeat(len(z), 1))
+        found = [flat[:, 0]]
         for m in range(1, self.dim):
-            before = [torch.stack(found, -1), z.new_zeros(*z.shape[:-1], self.dim - m)]
-            w = torch.cat(before, -1).flatten(0, 1)
-            shown = torch.arange(self.dim, device=z.device) < m
-            line = self._root(w, shown.expand_as(w), pair, POINTS)
-            weights = line.values - torch.logsumexp(line.values, 0)
-            nodes = line.nodes()
-            own = pair.pick(partial(torch.select, dim=-1, index=m))
-
-            def conditional(
-                a: Tensor, own: Turned | Blend = own, nodes: Tensor = nodes, weights: Tensor = weights
-            ) -> Tensor:
-                tails = log_ndtr_tails(own.hfunc2(a, nodes))
-                return score_of(*(torch.logsumexp(weights + tail, 0) for tail in tails))
-
-            def log_prob(
-                a: Tensor, own: Turned | Blend = own, nodes: Tensor = nodes, weights: Tensor = weights
-            ) -> Tensor:
-                return torch.logsumexp(weights + own.log_prob(a, nodes), 0)
-
-            q = z[..., m].flatten(0, 1)
-            found.append(solve_quantile(q, torch.zeros_like(q), conditional, log_prob).reshape(z.shape[:-1]))
-        return torch.stack(found, -1)
+            w = torch.cat([torch.stack(found, -1), flat.new_zeros(len(flat), self.dim - m)], -1)
+            line = self._root(w, (torch.arange(self.dim, device=z.device) < m).expand_as(w), pair, POINTS)
+            given = _GivenRoot(pair.pick(partial(torch.select, dim=-1, index=m)), line)
+            q = flat[:, m]
+            found.append(solve_quantile(q, torch.zeros_like(q), given.conditional, given.log_prob))
+        return torch.stack(found, -1).reshape(z.shape)
 
     def rsample(self, shape: tuple[int, ...] | torch.Size = (), generator: torch.Generator | None = None) -> Tensor:
         """Reparameterised draws of all scores, ``(*shape, *batch, M)``: the root first."""
@@ -195,6 +211,23 @@ class FactorCopula(Copula):
         self._start(_loadings(normal.correlation().detach().reshape(-1, self.dim, self.dim)))
         maximise(self, w, mask)
         return self
+
+
+class _GivenRoot:
+    """One variable's distribution given others: its pair with the root, averaged over the root's own distribution."""
+
+    def __init__(self, pair: Turned | Blend, line: LineIntegral) -> None:
+        self.pair, self.nodes = pair, line.nodes()
+        self.weights = line.values - torch.logsumexp(line.values, 0)
+
+    def conditional(self, a: Tensor) -> Tensor:
+        """Score of its distribution function at ``(E,)``."""
+        tails = log_ndtr_tails(self.pair.hfunc2(a, self.nodes))
+        return score_of(*(torch.logsumexp(self.weights + tail, 0) for tail in tails))
+
+    def log_prob(self, a: Tensor) -> Tensor:
+        """Log of its density over the standard normal's."""
+        return torch.logsumexp(self.weights + self.pair.log_prob(a, self.nodes), 0)
 
 
 def _loadings(correlation: Tensor, rounds: int = 50) -> Tensor:

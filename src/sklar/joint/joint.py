@@ -39,7 +39,7 @@ class Joint(nn.Module):
             ``j`` of the modalities that have one. Default the copula's natural one: paired for a vine or a factor
             copula, and for Student's with a multivariate marginal; full for the others.
         components: components of each mixture.
-        correlation: where a Gaussian copula starts.
+        correlation: where the copula starts.
 
     References:
         Sklar (1959); Fan & Henry, "Vector copulas", arXiv 2009.06558.

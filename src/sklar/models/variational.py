@@ -35,7 +35,7 @@ class VariationalCopula(FusionModel):
             the alignment.
         marginal: a name in `sklar.marginals.MARGINALS`.
         components: components of each mixture.
-        correlation: where a Gaussian copula starts.
+        correlation: where the copula starts.
         objective: ``"recipe"`` or ``"bound"``.
         weight: of the generative terms (recipe).
         reconstruction: ``rec`` above (recipe).
@@ -72,7 +72,7 @@ class VariationalCopula(FusionModel):
             "copula": copula, "marginal": marginal, "components": components, "correlation": correlation,
             "objective": objective, "weight": weight, "reconstruction": reconstruction,
         }  # fmt: skip
-        start = correlation if copula == "gaussian" else 0.0
+        start = 0.0 if copula == "independence" else correlation
         widths = dict.fromkeys(self.inputs, self.dim)
         self.joint = Joint(widths, marginal, copula, "paired", components, start)
         self.decoders = nn.ModuleList(MLPDecoder(self.dim, n, self.hidden, self.dropout) for n in self.inputs.values())

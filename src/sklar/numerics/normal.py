@@ -142,7 +142,9 @@ class _LogSlope(Quick):
             return torch.where(x > 0, 1 / ends, 1 / (ends * -torch.special.log_ndtr(x)))
 
         result = torch.exp(log_normal(x) + minus - log_minus)
-        return _mend_far(result, x, apart) if vectorised(x) else result
+        if vectorised(x):
+            return _mend_far(result, x, apart)
+        return torch.where(x.abs() > REACH.get(x.dtype, 12.0), apart(x), result)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sklar.numerics.beta import log_tails
+from sklar.numerics.elementwise import Quick
 from sklar.numerics.interpolation import Hermite
 from sklar.numerics.normal import log_ndtr, log_ndtri, log_normal
 
@@ -62,7 +63,7 @@ def _in_front(x: Tensor, axis: int | None) -> Tensor:
     return x.unsqueeze(0) if axis is None else x.movedim(axis, 0)
 
 
-class _Exact(torch.autograd.Function):
+class _Exact(Quick):
     """A map of values and ``nu`` of one shape; with the result comes the derivative of the upper tail in ``nu``."""
 
     @classmethod
@@ -131,7 +132,7 @@ class _Value(_Exact):
         return grad * slope, grad * torch.sign(x) * along_nu * torch.exp(-log_density)
 
 
-class _Tabled(torch.autograd.Function):
+class _Tabled(Quick):
     """A map and its inverse for many points of each of a few ``nu``: interpolated, first derivatives only.
 
     Points are ``(k, n)`` and ``nu`` is ``(k,)``: one table a row, all of them from one exact evaluation at the nodes.
