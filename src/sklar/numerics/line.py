@@ -12,6 +12,7 @@ WIDE = 49  # points of the first search, which must not overlook a second peak
 SCAN = 25  # points of a later one
 REACH = 9.0  # scores that the first search covers at least
 ROUNDS = 16  # searches at most; one or two are needed
+MOST = 512  # nodes of an integral, unless more are asked for
 FURTHEST = 40.0  # no score lies farther out
 LogFunction = Callable[[Tensor], Tensor]
 
@@ -39,7 +40,7 @@ class LineIntegral:
         values: logs of the function at the nodes, ``(n, *shape)``.
     """
 
-    def __init__(self, log_f: LogFunction, centre: Tensor, scale: Tensor, points: int = 32, most: int = 512) -> None:
+    def __init__(self, log_f: LogFunction, centre: Tensor, scale: Tensor, points: int = 32, most: int = MOST) -> None:
         with torch.no_grad():
             self.lower, self.width = _support(log_f, centre.detach(), scale.detach())
         close = 1e-5 if self.lower.dtype == torch.float64 else 1e-3
@@ -127,7 +128,7 @@ def _support(log_f: LogFunction, centre: Tensor, scale: Tensor) -> tuple[Tensor,
     depth = -math.log(torch.finfo(centre.dtype).eps)
     low = (centre - 10 * scale).clamp(-FURTHEST, -REACH)
     high = (centre + 10 * scale).clamp(REACH, FURTHEST)
-    points = WIDE
+    points, done = WIDE, torch.zeros_like(low, dtype=torch.bool)
     for _ in range(ROUNDS):
         steps = torch.linspace(0, 1, points, dtype=centre.dtype, device=centre.device)
         grid = low + (high - low) * steps.reshape(-1, *[1] * centre.ndim)
@@ -141,9 +142,10 @@ def _support(log_f: LogFunction, centre: Tensor, scale: Tensor) -> tuple[Tensor,
         span, step = high - low, (high - low) / (points - 1)
         new_low = torch.where(open_left, low - span, low + step * (first - 1).clamp(min=0))
         new_high = torch.where(open_right, high + span, low + step * (last + 1).clamp(max=points - 1))
-        low = torch.where(broken, low, new_low.clamp(min=-FURTHEST))
-        high = torch.where(broken, high, new_high.clamp(max=FURTHEST))
-        done = broken | (~open_left & ~open_right & (last - first >= SCAN // 2))
+        kept = broken | done  # a row's own support must not depend on what other rows still search
+        done = kept | (~open_left & ~open_right & (last - first >= SCAN // 2))
+        low = torch.where(kept, low, new_low.clamp(min=-FURTHEST))
+        high = torch.where(kept, high, new_high.clamp(max=FURTHEST))
         if bool(done.all()):
             break
         points = SCAN
