@@ -40,6 +40,7 @@ class Joint(nn.Module):
             copula, and for Student's with a multivariate marginal; full for the others.
         components: components of each mixture.
         correlation: where the copula starts.
+        options: further arguments of the copula, for instance ``{"structure": "cvine", "families": "frank"}``.
 
     References:
         Sklar (1959); Fan & Henry, "Vector copulas", arXiv 2009.06558.
@@ -53,6 +54,7 @@ class Joint(nn.Module):
         coupling: str | None = None,
         components: int = 3,
         correlation: float = 0.0,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if not widths:
@@ -68,7 +70,7 @@ class Joint(nn.Module):
         sizes = tuple(self.widths.values())
         self.alignments = nn.ModuleList(Alignment(d) for d in sizes)
         self.marginals = Marginals([family(d, components) for d in sizes])
-        start: dict[str, Any] = {"correlation": correlation} if correlation else {}
+        start = dict(options or {}) | ({"correlation": correlation} if correlation else {})
         if self.coupling == "full":
             self.copula = kind(sum(sizes), (), None if family.coordinatewise else sizes, **start)
         else:
