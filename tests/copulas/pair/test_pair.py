@@ -27,23 +27,40 @@ def strong(family):
     return limits.get(family, PARAMETERS[family][-1])
 
 
+# Near bounds, where a rounded parameter has lost its distance from them.
+NEAR_BOUNDS = [
+    ("gaussian", (1 - 1e-6,)), ("student", (0.99999, 2.0)), ("gumbel", (1.0001,)), ("gumbel", (1.00001,)),
+    ("joe", (1.0001,)), ("joe", (1.00001,)), ("bb1", (0.01, 3.0)), ("bb1", (1e-5, 1.00001)), ("bb6", (1.0001, 1.0001)),
+    ("bb6", (1.00001, 2.0)), ("bb7", (1.00001, 3.0)), ("bb7", (4.0, 0.01)), ("bb8", (8.0, 0.999999)),
+    ("bb8", (1.00001, 0.5)), ("bb8", (2.0, 1e-4)), ("tawn", (0.99999, 0.8, 10.0)), ("tawn", (0.8, 0.99999, 1.00001)),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(("family", "rotation"), TURNED)
 def test_float32_is_finite_and_accurate_for_scores_up_to_eight(family, rotation):
+    for parameters in (PARAMETERS[family][0], INSIDE[family], strong(family)):
+        check_float32(pair_copula(family, parameters, rotation), METHODS)
+
+
+@pytest.mark.parametrize(("family", "parameters"), NEAR_BOUNDS)
+def test_float32_is_finite_and_accurate_near_bounds(family, parameters):
+    check_float32(pair_copula(family, parameters), ("log_prob", "hfunc1", "hfunc2"))
+
+
+def check_float32(copula, names):
     axis = torch.linspace(-8, 8, 49)
     a, b = (t.flatten() for t in torch.meshgrid(axis, axis, indexing="ij"))
-    for parameters in (PARAMETERS[family][0], INSIDE[family], strong(family)):
-        copula = pair_copula(family, parameters, rotation)
-        for name in METHODS:
-            x, y = a.clone().requires_grad_(), b.clone().requires_grad_()
-            copula.raw.grad = None
-            value = getattr(copula, name)(x, y)
-            assert value.dtype == torch.float32
-            value.sum().backward()
-            for tensor in (value, x.grad, y.grad, copula.raw.grad):
-                assert tensor is None or torch.isfinite(tensor).all(), (name, parameters)
-            if name == "log_prob":
-                exact = copula.log_prob(a.double(), b.double()).detach()
-                assert ((value.detach() - exact).abs() <= 1e-4 * exact.abs().clamp(min=1)).all(), parameters
+    for name in names:
+        x, y = a.clone().requires_grad_(), b.clone().requires_grad_()
+        copula.raw.grad = None
+        value = getattr(copula, name)(x, y)
+        assert value.dtype == torch.float32
+        value.sum().backward()
+        for tensor in (value, x.grad, y.grad, copula.raw.grad):
+            assert tensor is None or torch.isfinite(tensor).all(), name
+        if name == "log_prob":
+            exact = copula.log_prob(a.double(), b.double()).detach()
+            assert ((value.detach() - exact).abs() <= 1e-4 * exact.abs().clamp(min=1)).all()
 
 
 @pytest.mark.parametrize(("family", "rotation"), TURNED)

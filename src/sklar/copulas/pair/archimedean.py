@@ -75,19 +75,21 @@ class Gumbel(Family):
     parameters = (("theta", 1.0, 50.0),)
     start = (1.5,)
 
+    def derived(self, values: Parameters) -> Parameters:
+        return (values[0] - 1,)
+
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        (theta,) = p
+        theta, excess = p
         larger, smaller, e = gumbel_sum(log_minus_log(a), log_minus_log(b), theta)
-        excess = theta - 1
         power = gumbel_gap(larger, smaller, e)
         factor = torch.logaddexp(larger + e, safe_log(excess))
         return power - larger - e - excess * (larger - smaller + 2 * e) + factor
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        (theta,) = p
+        theta, excess = p
         y = log_minus_log(b)
         d, log_expm1_d = gumbel_step(log_minus_log(a), y, theta)
-        return score_of(-torch.exp(y + log_expm1_d) - (theta - 1) * d)
+        return score_of(-torch.exp(y + log_expm1_d) - excess * d)
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         larger, _, e = gumbel_sum(log_minus_log(a), log_minus_log(b), p[0])
@@ -107,22 +109,25 @@ class Joe(Family):
     parameters = (("theta", 1.0, 30.0),)
     start = (1.5,)
 
+    def derived(self, values: Parameters) -> Parameters:
+        return (values[0] - 1,)
+
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        (theta,) = p
+        theta, excess = p
         x, y = joe_distortion(a, theta), joe_distortion(b, theta)
         larger, smaller, e = gumbel_sum(x, y, torch.ones_like(theta))
         z = larger + e
-        factor = torch.logaddexp(z, safe_log((theta - 1) / theta) + log_bernoulli(torch.exp(z)))
-        return joe_jacobian(larger, smaller, e, z, theta) + factor
+        factor = torch.logaddexp(z, safe_log(excess / theta) + log_bernoulli(torch.exp(z)))
+        return joe_jacobian(larger, smaller, e, z, theta, excess) + factor
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        (theta,) = p
+        theta, excess = p
         x, y = joe_distortion(a, theta), joe_distortion(b, theta)
         plain = torch.exp(x)
-        return score_of(-plain - (theta - 1) / theta * softplus(x - y + log_phi(plain) + log_bernoulli(torch.exp(y))))
+        return score_of(-plain - excess / theta * softplus(x - y + log_phi(plain) + log_bernoulli(torch.exp(y))))
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        (theta,) = p
+        theta = p[0]
         return joe_inverse(torch.logaddexp(joe_distortion(a, theta), joe_distortion(b, theta)), theta)
 
     def tau(self, p: Parameters) -> Tensor:

@@ -26,21 +26,24 @@ class BB1(Family):
     parameters = (("theta", 0.0, 7.0), ("delta", 1.0, 7.0))
     start = (0.5, 1.5)
 
+    def derived(self, values: Parameters) -> Parameters:
+        return (values[1] - 1,)
+
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = _positive(p[0]), p[1]
+        theta, delta, excess = _positive(p[0]), *p[1:]
         (x, log_1px), (y, log_1py) = clayton_distortion(a, theta), clayton_distortion(b, theta)
         larger, smaller, e = gumbel_sum(x, y, delta)
-        z, excess, slope = larger + e, delta - 1, 1 + 1 / theta
+        z, slope = larger + e, 1 + 1 / theta
         # log(1 + larger) - log(1 + Z) is formed as one small number
         change = torch.minimum(log_1px, log_1py) - torch.log1p(torch.sigmoid(larger) * torch.expm1(e))
         factor = torch.logaddexp(safe_log(excess), torch.log(slope) + z - softplus(z))
         return torch.log(theta) + slope * change - excess * (larger - smaller + 2 * e) - z + factor
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = _positive(p[0]), p[1]
+        theta, delta, excess = _positive(p[0]), *p[1:]
         (x, _), (y, log_1py) = clayton_distortion(a, theta), clayton_distortion(b, theta)
         d, log_expm1_d = gumbel_step(x, y, delta)
-        return score_of(-(delta - 1) * d - (1 + 1 / theta) * softplus(y - log_1py + log_expm1_d))
+        return score_of(-excess * d - (1 + 1 / theta) * softplus(y - log_1py + log_expm1_d))
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         theta, delta = _positive(p[0]), p[1]
@@ -61,26 +64,29 @@ class BB6(Family):
     parameters = (("theta", 1.0, 6.0), ("delta", 1.0, 8.0))
     start = (1.3, 1.3)
 
+    def derived(self, values: Parameters) -> Parameters:
+        return values[0] - 1, values[1] - 1
+
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = p
+        theta, delta, above, excess = p
         x, y = joe_distortion(a, theta), joe_distortion(b, theta)
         larger, smaller, e = gumbel_sum(x, y, delta)
-        z, excess = larger + e, delta - 1
+        z = larger + e
         power = gumbel_gap(larger, smaller, e)
-        rest = torch.logaddexp(safe_log(excess), safe_log((theta - 1) / theta) + log_bernoulli(torch.exp(z)))
-        jacobian = joe_jacobian(larger, smaller, e, z, theta)
+        rest = torch.logaddexp(safe_log(excess), safe_log(above / theta) + log_bernoulli(torch.exp(z)))
+        jacobian = joe_jacobian(larger, smaller, e, z, theta, above)
         return jacobian + power - excess * (larger - smaller + 2 * e) + torch.logaddexp(z, rest)
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = p
+        theta, delta, above, excess = p
         x, y = joe_distortion(a, theta), joe_distortion(b, theta)
         d, log_expm1_d = gumbel_step(x, y, delta)
         gap = torch.exp(y + log_expm1_d)  # Z - Y
         shrink = softplus(log_expm1_d + log_phi(gap) + log_bernoulli(torch.exp(y)))
-        return score_of(-gap - (delta - 1) * d - (theta - 1) / theta * shrink)
+        return score_of(-gap - excess * d - above / theta * shrink)
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = p
+        theta, delta = p[:2]
         larger, _, e = gumbel_sum(joe_distortion(a, theta), joe_distortion(b, theta), delta)
         return joe_inverse(larger + e, theta)
 
@@ -123,24 +129,27 @@ class BB7(Family):
     parameters = (("theta", 1.0, 6.0), ("delta", 0.01, 25.0))
     start = (1.3, 0.5)
 
+    def derived(self, values: Parameters) -> Parameters:
+        return (values[0] - 1,)
+
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = p
+        theta, delta, excess = p
         x, y = joe_distortion(a, theta), joe_distortion(b, theta)
         larger, smaller, e, z = _clayton_sum(x, y, delta)
         big, small = torch.exp(larger), torch.exp(smaller)
         power = small - delta * (big - small) - (1 + 2 * delta) * e
-        factor = torch.logaddexp(torch.log1p(delta) + z, safe_log((theta - 1) / theta) + log_bernoulli(big + e))
-        return joe_jacobian(larger, smaller, z - larger, z, theta) + power + factor
+        factor = torch.logaddexp(torch.log1p(delta) + z, safe_log(excess / theta) + log_bernoulli(big + e))
+        return joe_jacobian(larger, smaller, z - larger, z, theta, excess) + power + factor
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = p
+        theta, delta, excess = p
         x, y = joe_distortion(a, theta), joe_distortion(b, theta)
         gap, log_gap = _clayton_step(x, y, delta)
         shrink = softplus(log_gap - y + log_phi(gap) + log_bernoulli(torch.exp(y)))
-        return score_of(-(1 + delta) * gap - (theta - 1) / theta * shrink)
+        return score_of(-(1 + delta) * gap - excess / theta * shrink)
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = p
+        theta, delta = p[:2]
         _, _, _, z = _clayton_sum(joe_distortion(a, theta), joe_distortion(b, theta), delta)
         return joe_inverse(z, theta)
 
@@ -167,48 +176,51 @@ class BB8(Family):
     parameters = (("theta", 1.0, 8.0), ("delta", 1e-4, 1.0))
     start = (2.0, 0.7)
 
-    def _distortion(self, w: Tensor, theta: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def derived(self, values: Parameters) -> Parameters:
+        return values[0] - 1, 1 - values[1]
+
+    def _distortion(self, w: Tensor, theta: Tensor, delta: Tensor, rest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``A = theta log(1 - delta u)``, ``log x = log D(u)`` and ``log(1 - x)``."""
-        log_eta = _log_eta(theta, delta)
+        log_eta = _log_eta(theta, delta, rest)
         log_u, log_rest = log_ndtr_tails(w)
-        # 1 - delta u = (1 - delta) + delta (1 - u), whichever sum has no cancellation
-        left = log_u < -0.7
+        # 1 - delta u = rest + delta (1 - u), whichever sum has no cancellation
+        left = log_u + torch.log(delta) < -0.7
         log_base = torch.where(
             left,
             torch.log1p(-delta * torch.exp(torch.where(left, log_u, -1.0))),
-            torch.logaddexp(safe_log(1 - delta), torch.log(delta) + log_rest),
+            torch.logaddexp(safe_log(rest), torch.log(delta) + log_rest),
         )
         power = theta * log_base
         log_x = _log_one_minus_power(theta, log_base, delta, log_u) - log_eta
         # 1 - x = ((1 - delta u)^theta - (1 - delta)^theta) / eta
-        r = log_rest + torch.log(delta) - safe_log(1 - delta)
+        r = log_rest + torch.log(delta) - safe_log(rest)
         log_1mx = power + torch.log(theta) + log_softplus(r) + log_phi(theta * softplus(r)) - log_eta
         return power, log_x.clamp(max=0.0), log_1mx.clamp(max=0.0)
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = p
-        log_eta, kappa = _log_eta(theta, delta), (theta - 1) / theta
-        power_a, log_x, _ = self._distortion(a, theta, delta)
-        power_b, log_y, log_1my = self._distortion(b, theta, delta)
+        theta, delta, excess, rest = p
+        log_eta, kappa = _log_eta(theta, delta, rest), excess / theta
+        power_a, log_x, _ = self._distortion(a, theta, delta, rest)
+        power_b, log_y, log_1my = self._distortion(b, theta, delta, rest)
         log_k = log_x + log_y
         log_rest = torch.logaddexp(power_a, log_eta + log_x + log_1my)  # log(1 - eta K)
         factor = softplus(safe_log(kappa) + log_eta + log_k - log_rest)
         return torch.log(theta * delta) - log_eta + kappa * (power_a + power_b - log_rest) + factor
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = p
-        _, log_x, log_1mx = self._distortion(a, theta, delta)
-        power, log_y, _ = self._distortion(b, theta, delta)
-        shrink = softplus(_log_eta(theta, delta) + log_y + log_1mx - power)
+        theta, delta, excess, rest = p
+        _, log_x, log_1mx = self._distortion(a, theta, delta, rest)
+        power, log_y, _ = self._distortion(b, theta, delta, rest)
+        shrink = softplus(_log_eta(theta, delta, rest) + log_y + log_1mx - power)
         # log x from the smaller of x and 1 - x
         log_x = torch.where(log_1mx < -0.7, torch.log1p(-torch.exp(log_1mx.clamp(max=-0.6))), log_x)
-        return score_of(log_x - (theta - 1) / theta * shrink)
+        return score_of(log_x - excess / theta * shrink)
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        theta, delta = p
-        power, log_x, _ = self._distortion(a, theta, delta)
-        _, _, log_1my = self._distortion(b, theta, delta)
-        log_rest = torch.logaddexp(power, _log_eta(theta, delta) + log_x + log_1my)  # log(1 - eta K)
+        theta, delta, _, rest = p
+        power, log_x, _ = self._distortion(a, theta, delta, rest)
+        _, _, log_1my = self._distortion(b, theta, delta, rest)
+        log_rest = torch.logaddexp(power, _log_eta(theta, delta, rest) + log_x + log_1my)  # log(1 - eta K)
         return -torch.expm1(log_rest / theta) / delta
 
     def tau(self, p: Parameters) -> Tensor:
@@ -217,7 +229,7 @@ class BB8(Family):
         def ratio(t: Tensor, rest: Tensor) -> Tensor:
             base = (1 - delta) + delta * rest
             step = theta * torch.log1p(delta * rest / (1 - delta).clamp(min=1e-30))
-            eta = torch.exp(_log_eta(theta, delta))
+            eta = torch.exp(_log_eta(theta, delta, 1 - delta))
             power = torch.exp(theta * torch.log(base))
             x = -torch.expm1(theta * torch.log1p(-delta * t)) / eta
             small = (power * -torch.expm1(-step) / eta).clamp(max=0.999)  # 1 - x
@@ -236,9 +248,10 @@ def _log_complement(t: Tensor, rest: Tensor) -> Tensor:
     return torch.where(t < 0.5, torch.log1p(-t), torch.log(rest))
 
 
-def _log_eta(theta: Tensor, delta: Tensor) -> Tensor:
-    """``log(1 - (1 - delta)^theta)``."""
-    return log1mexp(-theta * safe_log(1 - delta))
+def _log_eta(theta: Tensor, delta: Tensor, rest: Tensor) -> Tensor:
+    """``log(1 - (1 - delta)^theta)`` from ``delta`` and ``1 - delta``."""
+    near = delta < 0.5
+    return log1mexp(-theta * torch.where(near, torch.log1p(-torch.where(near, delta, 0.0)), safe_log(rest)))
 
 
 def _log_one_minus_power(theta: Tensor, log_base: Tensor, delta: Tensor, log_u: Tensor) -> Tensor:

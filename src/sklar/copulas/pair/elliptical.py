@@ -50,25 +50,28 @@ class Gaussian(Family):
     rotatable = False
     plain = True
 
+    def derived(self, values: Parameters) -> Parameters:
+        return 1 - values[0], 1 + values[0]
+
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        (rho,) = p
+        rho, above, below = p
         # The sum and the difference of the scores are independent: each weighs in by itself.
         total, gap = a + b, a - b
-        along, across = 0.25 * rho / (1 + rho), 0.25 * rho / (1 - rho)
-        return total * total * along - gap * gap * across - 0.5 * torch.log((1 - rho) * (1 + rho))
+        along, across = 0.25 * rho / below, 0.25 * rho / above
+        return total * total * along - gap * gap * across - 0.5 * torch.log(above * below)
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        (rho,) = p
-        return (a - rho * b) * torch.rsqrt((1 - rho) * (1 + rho))
+        rho, above, below = p
+        return (a - rho * b) * torch.rsqrt(above * below)
 
     def quantile(self, q: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        (rho,) = p
-        return q * torch.sqrt((1 - rho) * (1 + rho)) + rho * b
+        rho, above, below = p
+        return q * torch.sqrt(above * below) + rho * b
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        (rho,) = (value.double() for value in p)
-        x, y = _within_reach(a), _within_reach(b)
-        return _plackett(x, y, x, y, rho, lambda q: torch.exp(-0.5 * q), lambda _, drop: 2 * drop).to(a.dtype)
+        _, above, below = (value.double() for value in p)
+        x, y, end = _within_reach(a), _within_reach(b), 0.5 * torch.log(below / above)
+        return _plackett(x, y, x, y, end, lambda q: torch.exp(-0.5 * q), lambda _, drop: 2 * drop).to(a.dtype)
 
     def tau(self, p: Parameters) -> Tensor:
         return 2 / math.pi * torch.asin(p[0])
@@ -84,9 +87,13 @@ class Student(Family):
     parameters = (("rho", -STRONGEST, STRONGEST), ("nu", 2.0, 50.0))
     start = (0.3, 8.0)
     rotatable = False
+    exact = True
+
+    def derived(self, values: Parameters) -> Parameters:
+        return values
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        rho, nu = (value.double() for value in p)
+        rho, nu = p[2:]
         x, y = student_value(a, nu), student_value(b, nu)
         rest = (1 - rho) * (1 + rho)
         # x^2 + y^2 - 2 rho x y as a sum of squares
@@ -98,17 +105,17 @@ class Student(Family):
         return (joint - student_log_density(x, nu) - student_log_density(y, nu)).to(a.dtype)
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        rho, nu = (value.double() for value in p)
+        rho, nu = p[2:]
         x, y = student_value(a, nu), student_value(b, nu)
         return student_score((x - rho * y) / _width(y, rho, nu), nu + 1).to(a.dtype)
 
     def quantile(self, q: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        rho, nu = (value.double() for value in p)
+        rho, nu = p[2:]
         y = student_value(b, nu)
         return student_score(student_value(q, nu + 1) * _width(y, rho, nu) + rho * y, nu).to(q.dtype)
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        rho, nu = (value.double() for value in p)
+        rho, nu = p[2:]
         near_a, near_b = _within_reach(a), _within_reach(b)
         x, y = student_value(near_a, nu), student_value(near_b, nu)
 
@@ -119,7 +126,7 @@ class Student(Family):
         def rise(q: Tensor, drop: float) -> Tensor:
             return (nu + q) * torch.expm1(2 * drop / nu)
 
-        return _plackett(near_a, near_b, x, y, rho, density, rise).to(a.dtype)
+        return _plackett(near_a, near_b, x, y, torch.atanh(rho), density, rise).to(a.dtype)
 
     def tau(self, p: Parameters) -> Tensor:
         return 2 / math.pi * torch.asin(p[0])
@@ -146,7 +153,7 @@ def _plackett(
     b: Tensor,
     x: Tensor,
     y: Tensor,
-    rho: Tensor,
+    end: Tensor,
     density: Callable[[Tensor], Tensor],
     rise: Callable[[Tensor, float], Tensor | float],
 ) -> Tensor:
@@ -161,14 +168,13 @@ def _plackett(
         b: second score.
         x: first variable of the elliptical distribution.
         y: its second.
-        rho: correlation.
+        end: ``atanh`` of the correlation.
         density: ``int_q^inf`` of the generator over its value at zero, of arguments ``(..., n)``.
         rise: by how much a ``q`` must grow for the log of that to fall by a number.
     """
     smaller, larger = torch.minimum(a, b), torch.maximum(a, b)
     edge = ndtr(smaller) - ndtr(-larger)  # u + v - 1
     plus, minus = (x + y).square(), (x - y).square()
-    end = 0.5 * (torch.log1p(rho) - torch.log1p(-rho))
     start, stop = _support(plus, minus, end, rise)
     # The limit moves with rho only where it is rho's own.
     stop = torch.where(stop < end, stop, end)

@@ -18,14 +18,17 @@ NOTHING = -1e5  # stands for the log of zero: finite, so that its gradients are
 class Family:
     """A family: no state, only formulas. Scores ``a``, ``b`` and parameters broadcast against each other.
 
-    A family is one subclass and one line in the registry. It gives ``log_prob``, ``conditional``, ``cdf``, ``tau`` and
-    ``tail_dependence``; the rest follows, more cheaply where a closed form is given instead.
+    The functions of scores get as ``p`` the parameters followed by what `derived` forms of them; those of parameters
+    alone get no more than these. A family is one subclass and one line in the registry. It gives ``log_prob``,
+    ``conditional``, ``cdf``, ``tau`` and ``tail_dependence``; the rest follows, more cheaply where a closed form is
+    given instead.
 
     Attributes:
         name: as in pyvinecopulib.
         parameters: name, lower and upper bound of each parameter, pyvinecopulib's names and bounds.
         start: the parameters that a fit begins with.
         rotatable: whether rotations make new copulas.
+        exact: whether what is derived stays in float64, whatever the scores' type.
         plain: whether density, conditional and quantile are arithmetic alone, which any compiler gets right.
     """
 
@@ -34,6 +37,14 @@ class Family:
     start: ClassVar[tuple[float, ...]] = ()
     rotatable: ClassVar[bool] = True
     plain: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
+
+    def derived(self, values: Parameters) -> Parameters:
+        """What the formulas need of the parameters in more digits than these keep: distances from a bound.
+
+        Formed in float64 before the parameters are rounded to the scores' type.
+        """
+        return ()
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
         """Log copula density at ``(Phi(a), Phi(b))``, in nats."""
@@ -48,7 +59,7 @@ class Family:
         raise NotImplementedError
 
     def swapped(self, p: Parameters) -> Parameters:
-        """Parameters of the copula of ``(B, A)``: the same for an exchangeable family."""
+        """``p`` of the copula of ``(B, A)``: the same for an exchangeable family."""
         return p
 
     def tau(self, p: Parameters) -> Tensor:
@@ -90,7 +101,9 @@ def score_of(log_h: Tensor, log_rest: Tensor | None = None) -> Tensor:
         log_rest: log of its complement.
     """
     if log_rest is None:
-        return log_ndtri(log_h.clamp(max=-torch.finfo(log_h.dtype).tiny))
+        # So near one the slope, one over the density, would overflow times what came before: the gradient ends there.
+        seen = log_h < (-1e-290 if log_h.dtype == torch.float64 else -1e-30)
+        return log_ndtri(torch.where(seen, log_h, log_h.detach().clamp(max=-torch.finfo(log_h.dtype).tiny)))
     left = log_h < log_rest
     w = log_ndtri(torch.where(left, log_h, log_rest))
     return torch.where(left, w, -w)

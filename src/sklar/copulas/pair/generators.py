@@ -46,14 +46,14 @@ def gumbel_gap(larger: Tensor, smaller: Tensor, e: Tensor) -> Tensor:
     return torch.exp(smaller) - torch.exp(larger) * torch.expm1(e)
 
 
-def joe_jacobian(larger: Tensor, smaller: Tensor, e: Tensor, z: Tensor, theta: Tensor) -> Tensor:
+def joe_jacobian(larger: Tensor, smaller: Tensor, e: Tensor, z: Tensor, theta: Tensor, excess: Tensor) -> Tensor:
     """``log [D'(u) D'(v) / D'(C)] - log Z`` of Joe's distortion, from ``log X``, ``log Y`` and ``log Z``.
 
     ``log theta + kappa (log(1 - e^-X) + log(1 - e^-Y) - log(1 - e^-Z)) - log Z``, as ``1 - e^-X = (1 - u)^theta``, with
-    ``kappa = (theta - 1) / theta``; the large terms are taken as differences.
+    ``kappa = excess / theta``, the excess ``theta - 1``; the large terms are taken as differences.
     """
     bends = log_phi(torch.exp(smaller)) + log_phi(torch.exp(larger)) - log_phi(torch.exp(z))
-    return torch.log(theta) - (larger - smaller) - smaller / theta + (theta - 1) / theta * (bends - e) - e
+    return torch.log(theta) - (larger - smaller) - smaller / theta + excess / theta * (bends - e) - e
 
 
 def gumbel_step(x: Tensor, y: Tensor, delta: Tensor) -> tuple[Tensor, Tensor]:

@@ -172,10 +172,10 @@ class PairCopula(PairScores):
         choose: Callable[[Tensor], Tensor] | None = None,
     ) -> Turned:
         """See `PairScores.at`."""
-        raw = adjusted(self.raw, dtype, offset, choose)
+        raw = adjusted(self.raw, torch.float64, offset, choose)
         bounds = enumerate(self.family.parameters)
         values = tuple(constrained(raw[..., k], low, high) for k, (_, low, high) in bounds)
-        return Turned(self.family, self.rotation, values)
+        return Turned.of(self.family, self.rotation, values, self.raw.dtype if dtype is None else dtype)
 
     def tau(self) -> Tensor:
         """Kendall's tau, ``(*batch_shape)``, differentiable."""

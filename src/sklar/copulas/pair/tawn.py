@@ -21,44 +21,48 @@ class Tawn(Family):
     start = (0.8, 0.8, 2.0)
 
     def swapped(self, p: Parameters) -> Parameters:
-        return p[1], p[0], p[2]
+        return p[1], p[0], p[2], p[4], p[3], p[5]
+
+    def derived(self, values: Parameters) -> Parameters:
+        psi1, psi2, theta = values
+        return 1 - psi1, 1 - psi2, theta - 1
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        psi1, psi2, theta = p
+        psi1, psi2, theta, rest1, rest2, excess = p
         log_x, log_y = log_minus_log(a), log_minus_log(b)
         first, second = safe_log(psi1) + log_x, safe_log(psi2) + log_y
         larger, smaller, e = gumbel_sum(first, second, theta)
-        r, excess = larger + e, theta - 1
+        r = larger + e
         # x + y - V = psi1 x + psi2 y - R
         power = gumbel_gap(larger, smaller, e)
         # V1 V2 - V12, each of its terms positive
-        v1 = torch.logaddexp(safe_log(1 - psi1), safe_log(psi1) + excess * (first - r))
-        v2 = torch.logaddexp(safe_log(1 - psi2), safe_log(psi2) + excess * (second - r))
+        v1 = torch.logaddexp(safe_log(rest1), safe_log(psi1) + excess * (first - r))
+        v2 = torch.logaddexp(safe_log(rest2), safe_log(psi2) + excess * (second - r))
         v12 = safe_log(excess) + safe_log(psi1) + safe_log(psi2) + excess * (first + second - 2 * r) - r
         return power + torch.logaddexp(v1 + v2, v12)
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        psi1, psi2, theta = p
+        psi1, psi2, theta, rest1, rest2, excess = p
         log_x = log_minus_log(a)
         second = safe_log(psi2) + log_minus_log(b)
         d, log_expm1_d = gumbel_step(safe_log(psi1) + log_x, second, theta)
-        lost = (1 - psi1) * torch.exp(log_x) + torch.exp(second + log_expm1_d)  # V - y
+        lost = rest1 * torch.exp(log_x) + torch.exp(second + log_expm1_d)  # V - y
         # V2 = (1 - psi2) + psi2 e^-x, from its distance to one where that is short
-        x = (theta - 1) * d
+        x = excess * d
         near = psi2 * torch.expm1(-x)
         close = near > -0.5
         log_v2 = torch.where(
             close,
             torch.log1p(torch.where(close, near, 0.0)),
-            torch.logaddexp(safe_log(1 - psi2), safe_log(psi2) - x),
+            torch.logaddexp(safe_log(rest2), safe_log(psi2) - x),
         )
         return score_of(log_v2 - lost)
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        psi1, psi2, theta = p
+        psi1, psi2, theta, rest1, rest2, _ = p
         log_x, log_y = log_minus_log(a), log_minus_log(b)
         larger, _, e = gumbel_sum(safe_log(psi1) + log_x, safe_log(psi2) + log_y, theta)
-        return torch.exp(-(1 - psi1) * torch.exp(log_x) - (1 - psi2) * torch.exp(log_y) - torch.exp(larger + e))
+        return torch.exp(-rest1 * torch.exp(log_x) - rest2 * torch.exp(log_y) - torch.exp(larger + e))
 
     def tau(self, p: Parameters) -> Tensor:
         """``int_0^1 t (1-t) A''(t) / A(t) dt``, with the second derivative's peak resolved on its own scale."""

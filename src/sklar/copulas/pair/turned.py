@@ -56,11 +56,22 @@ def signed(w: Tensor, sign: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Turned:
-    """One family, rotated; parameters broadcast against the scores. The methods are those of `PairScores`."""
+    """One family, rotated; parameters broadcast against the scores. The methods are those of `PairScores`.
+
+    ``derived`` is what the family forms of the parameters before they are rounded: see `Family.derived`.
+    """
 
     family: Family
     rotation: int
     values: Parameters
+    derived: Parameters
+
+    @classmethod
+    def of(cls, family: Family, rotation: int, values: Parameters, dtype: torch.dtype) -> Turned:
+        """With parameters given in float64, in a type."""
+        derived = family.derived(values)
+        derived = derived if family.exact else tuple(value.to(dtype) for value in derived)
+        return cls(family, rotation, tuple(value.to(dtype) for value in values), derived)
 
     @property
     def plain(self) -> bool:
@@ -69,7 +80,8 @@ class Turned:
 
     def pick(self, choose: Callable[[Tensor], Tensor]) -> Turned:
         """The same with each parameter passed through ``choose``, which picks from the batch."""
-        return Turned(self.family, self.rotation, tuple(choose(value) for value in self.values))
+        values, derived = (tuple(choose(value) for value in own) for own in (self.values, self.derived))
+        return Turned(self.family, self.rotation, values, derived)
 
     def arguments(self, w1: Tensor, w2: Tensor) -> tuple[Tensor, Tensor]:
         """The family's own first and second argument."""
@@ -80,21 +92,22 @@ class Turned:
     @outside_graphs
     def log_prob(self, w1: Tensor, w2: Tensor) -> Tensor:
         """Log copula density in nats."""
-        return self.family.log_prob(*self.arguments(w1, w2), self.values)
+        return self.family.log_prob(*self.arguments(w1, w2), self.values + self.derived)
 
     @outside_graphs
     def _conditional(self, target: int, w: Tensor, given: Tensor, inverse: bool) -> Tensor:
         (i, s), (_, t) = _ARGUMENTS[self.rotation]
         first = target == i  # is the target the family's first argument?
         sign, other = (s, t) if first else (t, s)
-        p = self.values if first else self.family.swapped(self.values)
+        p = self.values + self.derived
+        p = p if first else self.family.swapped(p)
         function = self.family.quantile if inverse else self.family.conditional
         return signed(function(signed(w, sign), signed(given, other), p), sign)
 
     @outside_graphs
     def cdf(self, w1: Tensor, w2: Tensor) -> Tensor:
         """``P(U1 <= Phi(w1), U2 <= Phi(w2))``."""
-        value = self.family.cdf(*self.arguments(w1, w2), self.values)
+        value = self.family.cdf(*self.arguments(w1, w2), self.values + self.derived)
         u1, u2 = ndtr(w1), ndtr(w2)
         if self.rotation:
             value = {90: u2 - value, 180: u1 + u2 - 1 + value, 270: u1 - value}[self.rotation]
