@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
@@ -12,12 +11,14 @@ MANY = 3000  # numbers from which a dozen vectorised functions cost less than on
 
 
 class Quick(torch.autograd.Function):
-    """A function whose ``forward`` is looked at once: torch asks for its signature at every call, slowly."""
+    """A function called without ceremony: torch binds the arguments of ``forward`` by name at every call, slowly."""
 
-    def __init_subclass__(cls, **settings: Any) -> None:
-        super().__init_subclass__(**settings)
-        if "forward" in vars(cls):
-            cls.forward.__signature__ = inspect.signature(cls.forward)  # type: ignore[attr-defined]
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """As ``torch.autograd.Function.apply``, which transforms and the compiler get as it is."""
+        if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+            return super().apply(*args)
+        return super(torch.autograd.Function, cls).apply(*args)
 
 
 class Elementwise(Quick):
