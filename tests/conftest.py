@@ -7,6 +7,9 @@ import pytest
 import torch
 
 
+torch.set_num_threads(1)  # a test process a core
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data: SKLAR_SHARED, else ``shared`` beside the repository."""

@@ -48,8 +48,19 @@ def test_a_demo_killed_between_two_seeds_goes_on_with_the_same_records(finished,
     assert (tmp_path / "results.json").read_bytes() == (finished / "results.json").read_bytes()
 
 
-def test_a_wrong_setting_is_explained():
-    result = run("demo", "--seeds", "0")
+def test_the_demo_with_a_vine(tmp_path):
+    result = run("demo", "--seeds", "1", "--steps", "4", "--copula", "vine", "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    records = json.loads((tmp_path / "results.json").read_text())
+    assert all(r["log_loss"] > 0 for r in records if r["model"] == "variational_copula")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("--seeds", "0"), "at least one of seeds"), (("--copula", "cube"), "unknown copula 'cube'; choose one of")],
+)
+def test_a_wrong_setting_is_explained(arguments, message):
+    result = run("demo", *arguments)
     assert result.returncode != 0
-    assert "at least one of seeds" in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr
