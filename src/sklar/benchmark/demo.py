@@ -68,7 +68,7 @@ def run_demo(demo: Demo) -> list[Record]:
     print(f"{demo.seeds} seeds, two settings, every pattern; {demo.seeds - len(todo)} done already")
     workers = max(1, min(demo.processes or os.cpu_count() or 1, len(todo)))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = {pool.submit(run_seed, seed, demo.steps, str(demo.out), folder, demo.copula): seed for seed in todo}
+        jobs = {pool.submit(run_seed, seed, demo, files[seed]): seed for seed in todo}
         for number, job in enumerate(as_completed(jobs), demo.seeds - len(todo) + 1):
             job.result()
             print(f"  seed {jobs[job]} done ({number} of {demo.seeds})", flush=True)
@@ -85,15 +85,16 @@ def run_demo(demo: Demo) -> list[Record]:
     return records
 
 
-def run_seed(seed: int, steps: int, out: str, folder: Path, copula: str = "gaussian") -> None:
+def run_seed(seed: int, demo: Demo, file: Path) -> None:
     """Both settings for one seed, written as one file."""
     torch.set_num_threads(1)
     _end_with_parent()
     digits = load_digits(seed)
-    records: list[Record] = [{"setting": "frozen", "seed": seed, **record} for record in _frozen(digits, seed, steps)]
-    found, pictures = _end_to_end(digits, seed, steps, Path(out), copula)
+    found = _frozen(digits, seed, demo.steps)
+    records: list[Record] = [{"setting": "frozen", "seed": seed, **record} for record in found]
+    found, pictures = _end_to_end(digits, seed, demo)
     records += [{"setting": "end_to_end", "seed": seed, **record} for record in found]
-    _write(_seed_file(folder, seed, steps, copula), {"records": records, "pictures": pictures})
+    _write(file, {"records": records, "pictures": pictures})
 
 
 def _frozen(digits: Digits, seed: int, steps: int) -> list[Record]:
@@ -112,16 +113,16 @@ def incomplete(digits: Digits, seed: int) -> tuple[Batch, Batch]:
     return digits.train.see(masks[0]), digits.validation.see(masks[1])
 
 
-def _end_to_end(digits: Digits, seed: int, steps: int, out: Path, copula: str) -> tuple[list[Record], dict[str, Any]]:
+def _end_to_end(digits: Digits, seed: int, demo: Demo) -> tuple[list[Record], dict[str, Any]]:
     rows, validation = incomplete(digits, seed)
     records: list[Record] = []
     pictures: dict[str, Any] = {"reliability": {}, "completions": {}}
     for name in END_TO_END:
         torch.manual_seed(seed)
-        chosen = {"copula": copula} if name == "variational_copula" else {}
+        chosen = {"copula": demo.copula} if name == "variational_copula" else {}
         model = make_model(name, inputs=widths(digits), classes=10, **chosen)
-        place = out / "models" / f"{name}-{seed}"
-        train(model, rows, validation, Schedule(steps=steps), seed, progress=False, checkpoint=place)
+        place = demo.out / "models" / f"{name}-{seed}"
+        train(model, rows, validation, Schedule(steps=demo.steps), seed, progress=False, checkpoint=place)
         records += [{"model": name, **record} for record in evaluate(model, digits.test, seed)]
         if seed == 0:
             _look(model, name, digits, pictures)
