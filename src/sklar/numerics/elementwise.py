@@ -18,7 +18,7 @@ class Quick(torch.autograd.Function):
         """As ``torch.autograd.Function.apply``, which transforms and the compiler get as it is."""
         if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
             return super().apply(*args)
-        return super(torch.autograd.Function, cls).apply(*args)  # type: ignore[misc]  # type: ignore[misc]
+        return super(torch.autograd.Function, cls).apply(*args)  # type: ignore[misc]
 
 
 class Elementwise(Quick):
