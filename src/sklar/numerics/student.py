@@ -92,7 +92,7 @@ class _Score(_Exact):
         x, nu, w, along_nu = ctx.saved_tensors
         slope = torch.exp(student_log_density(x, nu) - log_normal(w))
         # The upper tail grows with nu as `along_nu`; a score on the right falls with it.
-        return grad * slope, -grad * torch.sign(x) * along_nu * torch.exp(-log_normal(w))
+        return grad * slope, -grad * torch.sign(x) * _within_reach(along_nu * torch.exp(-log_normal(w)))
 
 
 def _eta_of_score(w: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,7 +129,7 @@ class _Value(_Exact):
         w, nu, x, along_nu = ctx.saved_tensors
         log_density = student_log_density(x, nu)
         slope = torch.exp(log_normal(w) - log_density)
-        return grad * slope, grad * torch.sign(x) * along_nu * torch.exp(-log_density)
+        return grad * slope, grad * torch.sign(x) * _within_reach(along_nu * torch.exp(-log_density))
 
 
 class _Tabled(Quick):
@@ -211,7 +211,7 @@ class _TabledScore(_Tabled):
 
 
 def _within_reach(along: Tensor) -> Tensor:
-    """Derivatives at nodes; zero at those so far out that their tail has no floating-point number."""
+    """Derivatives; zero at points so far out that their tail has no floating-point number."""
     return along.nan_to_num(0.0, 0.0, 0.0)
 
 

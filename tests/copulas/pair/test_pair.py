@@ -1,5 +1,6 @@
 import shutil
 
+import mpmath as mp
 import numpy as np
 import pytest
 import torch
@@ -7,6 +8,7 @@ from reference import MODERATE, PARAMETERS
 
 from sklar.copulas import FAMILIES, Mixture, pair_copula, pair_from_json, select
 from sklar.copulas.pair import ROTATIONS
+from sklar.numerics import gauss_legendre, log_normal
 
 pv = pytest.importorskip("pyvinecopulib", reason="the peer is missing: pip install 'sklar[vine]'")
 
@@ -170,8 +172,98 @@ def test_tau_is_pyvinecopulibs_and_can_be_set(family, rotation):
     assert float(copula.tau()) == pytest.approx(peer.tau, abs=1e-5)
     if family == "indep":
         return
-    wanted = -0.35 if rotation in (90, 270) else 0.35
-    assert float(pair_copula(family, rotation=rotation).set_tau(wanted).tau()) == pytest.approx(wanted, abs=1e-6)
+    sign = -1 if rotation in (90, 270) else 1
+    reach = {"frank": 0.89, "bb7": 0.86, "bb8": 0.78}.get(family, 0.9)
+    for wanted in (0.02, 0.05, 0.2, 0.35, 0.5, 0.7, reach):
+        copula = pair_copula(family, rotation=rotation).set_tau(sign * wanted)
+        assert float(copula.tau()) == pytest.approx(sign * wanted, abs=1e-6)
+    if FAMILIES[family].rotatable:  # the nearest to a tau of the wrong sign
+        assert abs(float(copula.set_tau(-0.4 * sign).tau())) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("family", "p"), [("bb8", (8.0, 1.0)), ("bb8", (1.0, 1.0)), ("bb1", (0.0, 2.0)), ("tawn", (0.0, 1.0, 2.0))]
+)
+def test_tau_and_tails_have_finite_gradients_on_bounds(family, p):
+    copula = pair_copula(family, p)
+    (copula.tau() + sum(copula.tail_dependence())).backward()
+    assert torch.isfinite(copula.raw.grad).all()
+
+
+def test_tau_of_joe_keeps_its_digits_where_its_formula_is_a_limit():
+    for theta in (2.0, 2 - 1e-4, 2 + 3e-4):
+        gap = mp.mpf(2) / mp.mpf(theta) - 1
+        slope = mp.psi(1, 2) if gap == 0 else (mp.psi(0, 2 + gap) - mp.psi(0, 2)) / gap
+        assert float(pair_copula("joe", theta).tau()) == pytest.approx(float(1 - 2 / mp.mpf(theta) * slope), abs=1e-11)
+
+
+def test_tau_and_tails_of_a_mixture():
+    parts = [pair_copula("clayton", 2.0), pair_copula("gumbel", 1.8), pair_copula("frank", -3.0)]
+    mixture = Mixture(parts, weights=[1.0, 2.0, 1.0])
+    # 4 E[C] - 1, with C the mixture's own distribution function
+    x, weight = gauss_legendre(160, -8.5, 8.5)
+    a, b = torch.meshgrid(x, x, indexing="ij")
+    mass = weight[:, None] * weight * torch.exp(log_normal(a) + log_normal(b))
+    with torch.no_grad():
+        expected = 4 * float((mass * torch.exp(mixture.log_prob(a, b)) * mixture.cdf(a, b)).sum()) - 1
+    assert float(mixture.tau()) == pytest.approx(expected, abs=1e-6)
+    lower, upper = mixture.tail_dependence()
+    assert (float(lower), float(upper)) == pytest.approx((0.25 * 2**-0.5, 0.5 * (2 - 2 ** (1 / 1.8))))
+    (mixture.tau() + upper).backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in mixture.parameters())
+    same = Mixture([pair_copula("gumbel", 10.0), pair_copula("gumbel", 10.0)])
+    assert float(same.tau()) == pytest.approx(0.9, abs=1e-5)
+    batch = Mixture([pair_copula(family, batch_shape=(3,)) for family in ("gumbel", "indep")])
+    assert batch.tau().shape == batch.tail_dependence()[0].shape == (3,)
+    assert float(Mixture(["gumbel", "joe"]).set_tau(0.5).tau()) == pytest.approx(0.5, abs=0.01)
+
+
+def test_independence_has_its_batch_and_no_opinion():
+    copula = pair_copula("indep", batch_shape=(3,))
+    w = torch.zeros(5, 1)
+    for name in (*METHODS, "cdf"):
+        assert getattr(copula, name)(w, w).shape == (5, 3)
+    assert copula.tau().shape == copula.tail_dependence()[1].shape == (3,)
+    infinite = torch.tensor([float("inf"), float("-inf")])
+    assert torch.equal(copula.log_prob(infinite[:, None], infinite[:, None]), torch.zeros(2, 3))
+
+
+def test_a_second_derivative_of_a_solved_inverse_is_refused():
+    w = torch.randn(3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    for copula in (pair_copula("gumbel"), Mixture(["clayton", "gaussian"])):
+        (first,) = torch.autograd.grad(copula.hinv1(w, w).sum(), w, create_graph=True)
+        with pytest.raises(RuntimeError, match="first derivatives only"):
+            first.sum().backward()
+    assert torch.autograd.gradgradcheck(pair_copula("clayton").hinv1, (w, w.detach().clone().requires_grad_()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_single(dtype):
+    w = torch.randn(20, 2, generator=torch.Generator().manual_seed(0)).to(dtype)
+    copula = pair_copula("gumbel")
+    for name in METHODS:
+        value = getattr(copula, name)(w[:, 0], w[:, 1])
+        assert value.dtype == dtype
+        assert torch.equal(value, getattr(copula, name)(w[:, 0].float(), w[:, 1].float()).to(dtype))
+
+
+def test_far_scores_have_a_finite_gradient_in_the_degrees_of_freedom():
+    for many in (1, 400):
+        copula = pair_copula("student", [0.5, 3.0])
+        w = torch.tensor([36.0, -37.0, 38.0, 40.0, 0.0], dtype=torch.float64).repeat(many)
+        (copula.log_prob(w, w.flip(0)) + copula.hfunc1(w, w.flip(0))).sum().backward()
+        assert torch.isfinite(copula.raw.grad).all()
+
+
+def test_families_need_more_rows_than_parameters():
+    w = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    alone = torch.zeros(40)
+    alone[0] = 1
+    for rows, weights in ((w[:2], None), (w, alone)):
+        for criterion in ("aic", "bic"):
+            assert select(rows, weights, criterion=criterion).family.name == "indep"
+        with pytest.raises(ValueError, match="too few to choose"):
+            select(rows, weights, families=["gumbel"])
 
 
 @pytest.mark.parametrize("p", [(1.001, 1.01), (1.5, 2.0), (6.0, 8.0)])
@@ -303,6 +395,35 @@ def test_selection_is_at_least_as_good_as_pyvinecopulibs(family, rotation, crite
         (lambda: pair_from_json("{"), ValueError, "JSON"),
         (lambda: pair_from_json("[]"), ValueError, "expected an object"),
         (lambda: pair_from_json('{"family": "gumbel"}'), ValueError, "description"),
+        (lambda: pair_from_json('{"family": "gumbel", "rotation": 0, "raw": [NaN]}'), ValueError, "raw must be finite"),
+        (
+            lambda: pair_from_json('{"family": "gumbel", "rotation": 0, "raw": [[0], 1]}'),
+            ValueError,
+            "raw must be lists",
+        ),
+        (lambda: pair_from_json('{"family": "gumbel", "rotation": false, "raw": [0]}'), ValueError, "got False"),
+        (lambda: pair_from_json('{"family": "gumbel", "rotation": 90.0, "raw": [0]}'), ValueError, "got 90.0"),
+        (lambda: pair_from_json('{"mixture": [], "logits": [Infinity]}'), ValueError, "at least one"),
+        (
+            lambda: pair_from_json(Mixture(["indep", "indep"]).to_json().replace("0.0", "NaN")),
+            ValueError,
+            "logits must be finite",
+        ),
+        (lambda: pair_from_json("[" * 100_000), ValueError, "JSON"),
+        (lambda: Mixture(["gumbel", "joe"], weights=[float("inf"), 2.0]), ValueError, "finite positive"),
+        (lambda: Mixture("gumbel"), TypeError, r"write \['gumbel'\]"),
+        (lambda: select(torch.zeros(3, 2), families="gumbel"), TypeError, r"write \['gumbel'\]"),
+        (lambda: select(torch.zeros(3, 2), families=[]), ValueError, "families is empty"),
+        (lambda: select(torch.zeros(3, 2), weights=[1.0, 1.0, float("inf")]), ValueError, "3 finite"),
+        (lambda: pair_copula("gumbel").fit(torch.zeros(2, 2), [1.0, float("inf")]), ValueError, "2 finite"),
+        (lambda: pair_copula("gumbel").log_prob([0.1], [0.2]), TypeError, "torch.as_tensor"),
+        (lambda: pair_copula("gumbel").hfunc1(torch.zeros(2), 0.5), TypeError, "got float"),
+        (lambda: pair_copula("gumbel").cdf(torch.zeros(2).long(), torch.zeros(2)), TypeError, "got torch.int64"),
+        (lambda: pair_copula("bb1", [torch.ones(2), torch.ones(3)]), ValueError, "do not broadcast"),
+        (lambda: pair_copula("gumbel", batch_shape=(3,)).uniform, ValueError, r"not a batch of shape \(3,\)"),
+        (lambda: pair_copula("gumbel").set_tau(float("nan")), ValueError, "tau must be between"),
+        (lambda: pair_copula("indep").set_tau(2.0), ValueError, "tau must be between"),
+        (lambda: pair_copula("gumbel", batch_shape=(2,)).set_tau(torch.zeros(3)), ValueError, "shape"),
         (lambda: Mixture([]), ValueError, "at least one"),
         (lambda: Mixture(["gumbel"], weights=[0.0]), ValueError, "positive"),
     ],

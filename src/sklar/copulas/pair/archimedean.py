@@ -5,6 +5,8 @@ Formulas: Joe, "Dependence Modeling with Copulas" (2014), chapter 4, rearranged;
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -21,6 +23,8 @@ from sklar.copulas.pair.generators import (
     log_minus_log,
 )
 from sklar.numerics import log_ndtr, log_phi, log_softplus, minus_log_ndtr, softplus
+
+ZETA_3 = 1.2020569031595942
 
 
 class Clayton(Family):
@@ -137,8 +141,8 @@ class Joe(Family):
         near = gap.abs() < 1e-4
         away = torch.where(near, 1.0, gap)
         slope = (torch.digamma(2 + away) - torch.digamma(torch.full_like(gap, 2.0))) / away
-        two = torch.full_like(gap, 2.0)
-        series = torch.polygamma(1, two) + 0.5 * gap * torch.polygamma(2, two) + gap**2 / 6 * torch.polygamma(3, two)
+        # trigamma at 2 and its derivatives: torch's own have nine digits
+        series = math.pi**2 / 6 - 1 + gap * (1 - ZETA_3) + gap**2 / 6 * (math.pi**4 / 15 - 6)
         return 1 - 2 / theta * torch.where(near, series, slope)
 
     def tail_dependence(self, p: Parameters) -> tuple[Tensor, Tensor]:

@@ -54,7 +54,7 @@ class BB1(Family):
         return 1 - 2 / (p[1] * (p[0] + 2))
 
     def tail_dependence(self, p: Parameters) -> tuple[Tensor, Tensor]:
-        return torch.exp2(-1 / (p[0] * p[1])), 2 - torch.exp2(1 / p[1])
+        return torch.exp2(-1 / (_positive(p[0]) * p[1])), 2 - torch.exp2(1 / p[1])
 
 
 class BB6(Family):
@@ -230,11 +230,13 @@ class BB8(Family):
             base = (1 - delta) + delta * rest
             step = theta * torch.log1p(delta * rest / (1 - delta).clamp(min=1e-30))
             eta = torch.exp(_log_eta(theta, delta, 1 - delta))
-            power = torch.exp(theta * torch.log(base))
-            x = -torch.expm1(theta * torch.log1p(-delta * t)) / eta
+            # 1 - delta t, from t or from 1 - t
+            log_base = torch.where(t < 0.5, torch.log1p(-delta * torch.where(t < 0.5, t, 0.0)), torch.log(base))
+            power = torch.exp(theta * log_base)
+            x = -torch.expm1(theta * log_base) / eta
             small = (power * -torch.expm1(-step) / eta).clamp(max=0.999)  # 1 - x
             minus_log = torch.where(x < 0.5, -torch.log(x.clamp(min=1e-300)), -torch.log1p(-small))
-            return -minus_log * x * eta * base / (theta * delta * power)
+            return -minus_log * x * eta * torch.exp((1 - theta) * log_base) / (theta * delta)
 
         return generator_ratio_integral(ratio, p[0])
 

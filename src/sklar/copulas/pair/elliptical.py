@@ -16,23 +16,23 @@ DROP = 36.0  # a factor of e^-36 is a rounding
 
 
 class Independence(Family):
-    """``C = u v``."""
+    """``C = u v``. Without parameters, ``p`` is a zero of the batch's shape."""
 
     name = "indep"
     rotatable = False
     plain = True
 
     def log_prob(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        return 0.0 * (a + b)
+        return 0.0 * (a.clamp(-1, 1) + b.clamp(-1, 1)) + p[0]
 
     def conditional(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        return a + 0.0 * b
+        return a + 0.0 * b.clamp(-1, 1) + p[0]
 
     def quantile(self, q: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        return q + 0.0 * b
+        return q + 0.0 * b.clamp(-1, 1) + p[0]
 
     def cdf(self, a: Tensor, b: Tensor, p: Parameters) -> Tensor:
-        return ndtr(a) * ndtr(b)
+        return ndtr(a) * ndtr(b) + p[0]
 
     def tau(self, p: Parameters) -> Tensor:
         return torch.zeros(())
@@ -87,6 +87,7 @@ class Student(Family):
     parameters = (("rho", -STRONGEST, STRONGEST), ("nu", 2.0, 50.0))
     start = (0.3, 8.0)
     rotatable = False
+    moved = ((0,),)
     exact = True
 
     def derived(self, values: Parameters) -> Parameters:

@@ -28,6 +28,7 @@ class Family:
         parameters: name, lower and upper bound of each parameter, pyvinecopulib's names and bounds.
         start: the parameters that a fit begins with.
         rotatable: whether rotations make new copulas.
+        moved: which parameters `from_tau` moves, one group after another: the next where the last is at a bound.
         exact: whether what is derived stays in float64, whatever the scores' type.
         plain: whether density, conditional and quantile are arithmetic alone, which any compiler gets right.
     """
@@ -36,6 +37,7 @@ class Family:
     parameters: ClassVar[tuple[tuple[str, float, float], ...]] = ()
     start: ClassVar[tuple[float, ...]] = ()
     rotatable: ClassVar[bool] = True
+    moved: ClassVar[tuple[tuple[int, ...], ...]] = ((0,), (1,))
     plain: ClassVar[bool] = False
     exact: ClassVar[bool] = False
 
@@ -75,22 +77,39 @@ class Family:
         return solve_quantile(q, b, lambda a: self.conditional(a, b, p), lambda a: self.log_prob(a, b, p))
 
     def from_tau(self, tau: Tensor) -> Parameters:
-        """Parameters with this Kendall's tau, the second and third as in ``start``; tau in the family's range.
+        """Parameters with this Kendall's tau, as many of them as in ``start`` as it allows; see ``moved``.
 
         Without gradients; the nearest that the bounds allow where tau is out of range.
         """
         with torch.no_grad():
-            tau = tau.double()
-            rest = tuple(torch.full_like(tau, value) for value in self.start[1:])
-            _, low, high = self.parameters[0]
-            lower, upper = torch.full_like(tau, low + 1e-6), torch.full_like(tau, high - 1e-6)
+            tau = tau.double().clamp(min=0.0) if self.rotatable else tau.double()
+            values = [torch.full_like(tau, value) for value in self.start]
+            for group in self.moved:
+                if group[0] < len(values):
+                    self._move(tau, values, group)
+            return tuple(values)
 
-            def residual(value: Tensor) -> tuple[Tensor, Tensor]:
-                step = 1e-4 * (value - low).clamp(min=1e-6)
-                here, there = self.tau((value, *rest)), self.tau((value + step, *rest))
-                return here - tau, ((there - here) / step).clamp(min=1e-12)
+    def _move(self, tau: Tensor, values: list[Tensor], group: tuple[int, ...]) -> None:
+        """Move a group of parameters, alike, until tau is this one; where it is already they stay."""
+        _, low, high = self.parameters[group[0]]
+        start, least = values[group[0]], 1e-6 * min(1.0, high - low)
+        lower, upper = torch.full_like(tau, low + least), torch.full_like(tau, high - least)
 
-            return find_root(residual, lower, upper, 0.5 * (lower + upper), torch.full_like(tau, 1e-10)), *rest
+        def tau_at(value: Tensor) -> Tensor:
+            return self.tau(tuple(value if k in group else own for k, own in enumerate(values)))
+
+        def residual(value: Tensor) -> tuple[Tensor, Tensor]:
+            left = value < 0.5 * (low + high)
+            step = torch.where(left, (value - low).clamp(min=least), -(high - value).clamp(min=least)) * 1e-3
+            here, there = tau_at(value), tau_at(value + step)
+            return here - tau, ((there - here) / step).clamp(min=1e-12)
+
+        tolerance = torch.full_like(tau, 1e-10)
+        found = find_root(residual, lower, upper, start, tolerance)
+        there = (tau_at(start) - tau).abs() < torch.where(tau == 0, 1e-5, 1e-8)  # the bounds are a little off 0
+        found = torch.where(there, start, found)
+        for k in group:
+            values[k] = found
 
 
 def score_of(log_h: Tensor, log_rest: Tensor | None = None) -> Tensor:

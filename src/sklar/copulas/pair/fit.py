@@ -30,8 +30,9 @@ def _checked(data: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor, Tens
     if weights is None:
         return data[:, 0], data[:, 1], torch.ones(len(data), dtype=torch.float64, device=data.device)
     weights = torch.as_tensor(weights, device=data.device).double()
-    if weights.shape != data.shape[:1] or not bool((weights >= 0).all()) or not bool(weights.sum() > 0):
-        raise ValueError(f"weights must be {len(data)} non-negative numbers, some positive")
+    proper = weights.shape == data.shape[:1] and bool((torch.isfinite(weights) & (weights >= 0)).all())
+    if not proper or not bool(weights.sum() > 0):
+        raise ValueError(f"weights must be {len(data)} finite non-negative numbers, some positive")
     return data[:, 0], data[:, 1], weights
 
 
@@ -117,7 +118,9 @@ def select(
 ) -> PairCopula:
     """The family, rotation and parameters that describe scores best.
 
-    Rotations whose dependence has the wrong sign are left out, as are negative families for positive data.
+    A family takes part if the effective number of rows exceeds that of its parameters by more than one: with fewer only
+    independence is left. Rotations whose dependence has the wrong sign are left out, as are negative families for
+    positive data.
 
     Args:
         data: scores ``(n, 2)``.
@@ -126,17 +129,29 @@ def select(
         criterion: ``"aic"`` or ``"bic"``.
 
     Raises:
-        KeyError: an unknown family. ValueError: an unknown criterion, or bad data.
+        KeyError: an unknown family. TypeError: a name alone. ValueError: an unknown criterion, no families, bad data,
+            or too few for any of the families.
     """
     if criterion not in ("aic", "bic"):
         raise ValueError(f"unknown criterion {criterion!r}; choose 'aic' or 'bic'")
+    if isinstance(families, str):
+        raise TypeError(f"families must be a list of names, got the text {families!r}; write [{families!r}]")
     names = list(FAMILIES) if families is None else list(families)
+    if not names:
+        raise ValueError(f"families is empty; choose among {list(FAMILIES)}, or leave it out for all")
     for name in names:
         if name not in FAMILIES:
             raise KeyError(f"unknown family {name!r}; choose among {list(FAMILIES)}")
     w1, w2, row_weights = _checked(data, weights)
     size = float(row_weights.sum().square() / row_weights.square().sum())
     row_weights = row_weights * size / row_weights.sum()
+    fewest = min(len(FAMILIES[name].parameters) for name in names)
+    names = [name for name in names if not FAMILIES[name].parameters or size > len(FAMILIES[name].parameters) + 1]
+    if not names:
+        raise ValueError(
+            f"an effective number of {size:.3g} rows is too few to choose among these families: "
+            f"more than {fewest + 1} are needed, or 'indep' among them"
+        )
     positive = _tau(w1, w2, row_weights) >= 0
     best: PairCopula | None = None
     best_value = math.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ def solve_quantile(
     """The score ``a`` with ``conditional(a) = q``, by bracketed Newton steps on the score scale.
 
     The slope of the equation is the copula density, rescaled to scores. The search ends at a residual of some units of
-    rounding; the gradient is the implicit function's, first derivatives only.
+    rounding; the gradient is the implicit function's; a second derivative is an error.
 
     Args:
         q: scores of the wanted probabilities.
@@ -48,5 +49,45 @@ def solve_quantile(
         return root
     with torch.no_grad():
         step = torch.exp(-log_slope(root, score))
-    change = (q - score) * step
-    return root + (change - change.detach())
+    found: Tensor = _Implicit.apply(root, q - score, step)
+    return found
+
+
+class _Implicit(torch.autograd.Function):
+    """The root, with the gradient of a Newton step from it: right once, so a second derivative is refused."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(root: Tensor, gap: Tensor, step: Tensor) -> Tensor:
+        return root.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[2])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, None]:
+        (step,) = ctx.saved_tensors
+        through = grad * step
+        if torch.is_grad_enabled():
+            through = _Refused.apply(through.detach().requires_grad_())
+        return None, through, None
+
+
+class _Refused(torch.autograd.Function):
+    """A first derivative that must not be differentiated again."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(first: Tensor) -> Tensor:
+        return first.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        """There is nothing to keep."""
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        raise RuntimeError("an inverse that is solved numerically has first derivatives only, not second ones")

@@ -9,8 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklar.copulas.pair.module import PairCopula, PairScores, adjusted, pair_copula, pair_from_description
+from sklar.copulas.pair.module import PairCopula, PairScores, adjusted, finite, pair_copula, pair_from_description
 from sklar.copulas.pair.turned import Blend
+from sklar.numerics import log_normal, ndtr
+
+FURTHEST, POINTS = 8.5, 201  # of the rule for a mixture's tau
 
 
 class Mixture(PairScores):
@@ -21,11 +24,14 @@ class Mixture(PairScores):
         weights: positive, ``(K,)`` or ``(*batch_shape, K)``; default equal.
 
     Raises:
-        ValueError: no components, different batch shapes, weights that are not positive or of another shape.
+        ValueError: no components, different batch shapes, weights that are not positive, not
+            finite or of another shape. TypeError: a name alone.
     """
 
     def __init__(self, components: Sequence[PairCopula | str], weights: Tensor | Sequence[float] | None = None) -> None:
         super().__init__()
+        if isinstance(components, str):
+            raise TypeError(f"components must be a list, got the text {components!r}; write [{components!r}]")
         if not components:
             raise ValueError("a mixture needs at least one component")
         self.components = nn.ModuleList(pair_copula(c) if isinstance(c, str) else c for c in components)
@@ -35,8 +41,8 @@ class Mixture(PairScores):
         count = len(components)
         given = torch.ones(count) if weights is None else torch.as_tensor(weights)
         given = given.double()
-        if given.shape[-1:] != (count,) or not bool((given > 0).all()):
-            raise ValueError(f"weights must be {count} positive numbers, got {given.tolist()}")
+        if given.shape[-1:] != (count,) or not bool(((given > 0) & torch.isfinite(given)).all()):
+            raise ValueError(f"weights must be {count} finite positive numbers, got {given.tolist()}")
         self.logits = nn.Parameter(torch.log(given).expand(*self.batch_shape, count).clone())
 
     @property
@@ -70,6 +76,37 @@ class Mixture(PairScores):
         parts = tuple(c.at(dtype, part, choose) for c, part in zip(self.parts(), own, strict=True))
         return Blend(parts, log_weights.unbind(-1))
 
+    def tau(self) -> Tensor:
+        """Kendall's tau, ``(*batch_shape)``, differentiable.
+
+        ``sum_ij pi_i pi_j Q_ij``, ``Q_ij = 1 - 4 int int (dC_i/du) (dC_j/dv) du dv`` the concordance of two components,
+        their own tau where ``i = j``; else the trapezoidal rule on scores.
+        """
+        parts, weights = self.parts(), self.weights()
+        axis = torch.linspace(-FURTHEST, FURTHEST, POINTS, dtype=weights.dtype, device=weights.device)
+        a, b = (w.reshape(-1, *[1] * len(self.batch_shape)) for w in torch.meshgrid(axis, axis, indexing="ij"))
+        mass = torch.exp(log_normal(a) + log_normal(b)) * (axis[1] - axis[0]).square()
+        slopes = [(ndtr(part.hfunc1(a, b)), ndtr(part.hfunc2(a, b))) for part in parts] if len(parts) > 1 else []
+        total = torch.zeros_like(weights[..., 0])
+        for i, part in enumerate(parts):
+            total = total + weights[..., i].square() * part.tau()
+            for j in range(i):
+                concordance = 1 - 4 * (slopes[i][0] * slopes[j][1] * mass).sum(0)
+                total = total + 2 * weights[..., i] * weights[..., j] * concordance
+        return total
+
+    def tail_dependence(self) -> tuple[Tensor, Tensor]:
+        """Lower and upper tail-dependence coefficients, ``(*batch_shape)`` each: the components' weighted means."""
+        weights, tails = self.weights(), [part.tail_dependence() for part in self.parts()]
+        lower, upper = ((torch.stack(each, -1) * weights).sum(-1) for each in zip(*tails, strict=True))
+        return lower, upper
+
+    def set_tau(self, tau: Tensor | float) -> Mixture:
+        """Move each component to this Kendall's tau, or its nearest, in place; that of the mixture is then near it."""
+        for part in self.parts():
+            part.set_tau(tau)
+        return self
+
     def prune(self) -> PairCopula:
         """The component with the largest weight, alone; of a batch, the largest mean weight."""
         best = int(self.weights().reshape(-1, len(self.components)).mean(0).argmax())
@@ -87,7 +124,7 @@ class Mixture(PairScores):
         """The mixture that `description` described, exactly."""
         try:
             mixture = cls([pair_from_description(part) for part in content["mixture"]])
-            logits = torch.tensor(content["logits"], dtype=torch.float64)
+            logits = finite(content["logits"], "logits")
             if logits.shape != mixture.logits.shape:
                 raise ValueError(f"expected weights of shape {tuple(mixture.logits.shape)}, got {tuple(logits.shape)}")
         except (KeyError, TypeError) as error:
@@ -111,7 +148,7 @@ def pair_from_json(text: str) -> PairCopula | Mixture:
     """
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"not a pair copula's JSON: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"not a pair copula's JSON: expected an object, got {type(content).__name__}")

@@ -19,6 +19,7 @@ class Tawn(Family):
     name = "tawn"
     parameters = (("psi1", 0.0, 1.0), ("psi2", 0.0, 1.0), ("theta", 1.0, 60.0))
     start = (0.8, 0.8, 2.0)
+    moved = ((2,), (0, 1))
 
     def swapped(self, p: Parameters) -> Parameters:
         return p[1], p[0], p[2], p[4], p[3], p[5]

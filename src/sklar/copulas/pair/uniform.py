@@ -20,10 +20,14 @@ class Uniform:
     at 0 or 1, or so near that float64 cannot tell, are moved to 1e-10 from the bound, as pyvinecopulib does.
 
     Args:
-        copula: one pair, not a batch.
+        copula: one pair, not a batch; ValueError otherwise.
     """
 
     def __init__(self, copula: PairScores) -> None:
+        if copula.batch_shape:
+            raise ValueError(
+                f".uniform is of one pair, not a batch of shape {tuple(copula.batch_shape)}: use the methods on scores"
+            )
         self.copula = copula
 
     def _scores(self, u: Any) -> tuple[Tensor, Tensor]:
