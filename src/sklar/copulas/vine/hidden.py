@@ -89,9 +89,7 @@ class Hidden:
         self.variables, self.density, self.known, self.samples = variables, density, dict(known), samples
         self.frame = frame
 
-    def _line(
-        self, rest: tuple[int, ...], known: Scores, frame: Frame, points: int, most: int = MOST
-    ) -> LineIntegral:
+    def _line(self, rest: tuple[int, ...], known: Scores, frame: Frame, points: int, most: int = MOST) -> LineIntegral:
         """The integral over the first of the variables left, all others integrated out inside."""
         variable, others = rest[0], rest[1:]
 

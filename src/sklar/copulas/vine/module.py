@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ from sklar.copulas.elliptical import multiply
 from sklar.copulas.gaussian import normal_impute, normal_log_prob
 from sklar.copulas.pair import Mixture, PairCopula
 from sklar.copulas.patterns import Patterns
+from sklar.copulas.vine.blocks import Block, Part, blocks, gather
 from sklar.copulas.vine.hidden import Frame, Hidden, Integral, Scores
 from sklar.copulas.vine.lazy import LazyScores
 from sklar.copulas.vine.pairs import BoundPairs, VinePairs
@@ -166,9 +167,9 @@ class VineCopula(Copula):
             nothing = torch.zeros_like(value)
             return Evaluation(value, nothing, torch.full_like(value, math.inf), nothing)
         w = w.reshape(-1, self.vines, self.dim)
-        found = [self._evaluate(block, w) for block in self._blocks(mask, lead)]
+        found = [self._evaluate(block, w) for block in blocks(mask, self.event_shape, lead)]
         shape = (*lead, *self.batch_shape)
-        return Evaluation(*(_gather(parts, w).reshape(shape) for parts in zip(*found, strict=True)))
+        return Evaluation(*(gather(parts, w).reshape(shape) for parts in zip(*found, strict=True)))
 
     def _evaluate(self, block: Block, w: Tensor) -> tuple[Part, Part, Part, Part]:
         part = block.take(w)
@@ -219,23 +220,6 @@ class VineCopula(Copula):
         variables = self._program(targets).variables
         return part if len(variables) == self.dim else part[..., variables]
 
-    def _blocks(self, mask: Tensor, lead: torch.Size) -> Iterator[Block]:
-        """Rows and vines that share a pattern; ``mask`` is as from `_mask`."""
-        events = len(self.event_shape)
-        patterns = Patterns(mask, events)
-        per_row = patterns.masks.expand(len(patterns.masks), *self.event_shape).reshape(-1, self.vines, self.dim)
-        rows = math.prod(lead)
-        repeat = rows // len(patterns.index) if len(patterns.index) else 0
-        index = patterns.index.repeat(repeat)
-        for p, masks in enumerate(per_row):
-            own = None if len(per_row) == 1 else (index == p).nonzero().flatten()
-            if bool((masks == masks[:1]).all()):
-                yield Block(_members(masks[0]), own, None)
-                continue
-            kinds, which = torch.unique(masks, dim=0, return_inverse=True)
-            for k, kind in enumerate(kinds):
-                yield Block(_members(kind), own, (which == k).nonzero().flatten())
-
     # Draws.
 
     def impute(
@@ -267,8 +251,8 @@ class VineCopula(Copula):
         w = w.reshape(rows, self.vines, self.dim)
         z = noise.expand(shape).reshape(draws, rows, self.vines, self.dim)
         full_mask = mask if mask.ndim > events else mask.expand(self.event_shape)
-        parts = [self._draw(block, w, z) for block in self._blocks(full_mask, lead)]
-        result = _gather(parts, z).reshape(shape)
+        parts = [self._draw(block, w, z) for block in blocks(full_mask, self.event_shape, lead)]
+        result = gather(parts, z).reshape(shape)
         return torch.where(mask, scores, result)
 
     def _draw(self, block: Block, w: Tensor, z: Tensor) -> tuple[Block, Tensor]:
@@ -323,65 +307,16 @@ class VineCopula(Copula):
 
         return to_pyvinecopulib(self)
 
-    def description(self) -> dict[str, Any]:
-        """Structure, families and parameters; of a conditional vine its networks too."""
-        return {
-            "dim": self.dim,
-            "batch_shape": list(self.batch_shape),
-            "order": list(self.structure.order),
-            "array": [list(row) for row in self.structure.array],
-            "families": [[self.pairs.keys[self.pairs.places[t, e][0]] for e in range(len(row))]
-                         for t, row in enumerate(self.structure.array)],
-            "conditional": self.conditional,
-            "state": {name: value.tolist() for name, value in self.pairs.state_dict().items()},
-        }  # fmt: skip
-
     def to_json(self) -> str:
         """All of it as JSON, from which `vine_from_json` makes the same copula."""
-        return json.dumps(self.description())
+        from sklar.copulas.vine.keeping import description
+
+        return json.dumps(description(self))
 
     def extra_repr(self) -> str:
         """Size, trees and families, for printing."""
         kinds = sorted({"+".join(name for name, _ in kind) for kind in self.pairs.keys})
         return f"{super().extra_repr()}, trees={self.structure.trees}, families={kinds}"
-
-
-class Block(NamedTuple):
-    """Rows and vines of one pattern; None for all."""
-
-    observed: frozenset[int]
-    rows: Tensor | None
-    vines: Tensor | None
-
-    def take(self, x: Tensor) -> Tensor:
-        """``(..., rows, B, M)`` at these rows and vines."""
-        x = x if self.rows is None else x.index_select(-3, self.rows)
-        return x if self.vines is None else x.index_select(-2, self.vines)
-
-
-Part = tuple[Block, Tensor]
-
-
-def _gather(parts: Sequence[Part], like: Tensor) -> Tensor:
-    """Blocks of ``(..., rows, B)`` or of ``(..., rows, B, M)`` put together; ``like`` is ``(..., rows, B, M)``."""
-    if len(parts) == 1 and parts[0][0].rows is None and parts[0][0].vines is None:
-        return parts[0][1]
-    whole = parts[0][1].ndim == like.ndim
-    shape = like.shape if whole else like.shape[:-1]
-    axis = -3 if whole else -2
-    result = parts[0][1].new_zeros(shape)
-    everything = torch.arange(shape[axis], device=like.device)
-    vines = torch.arange(shape[axis + 1], device=like.device)
-    tail = (slice(None),) if whole else ()
-    for block, value in parts:
-        rows = everything if block.rows is None else block.rows
-        columns = vines if block.vines is None else block.vines
-        result[(..., rows[:, None], columns, *tail)] = value
-    return result
-
-
-def _members(mask: Tensor) -> frozenset[int]:
-    return frozenset(mask.nonzero().flatten().tolist())
 
 
 def _with_tau(pair: PairCopula | Mixture, tau: float) -> PairCopula | Mixture:
@@ -402,33 +337,3 @@ def _specs(structure: VineStructure, families: Any) -> Mapping[Place, object]:
     if counts[: structure.trees] != [len(row) for row in structure.array]:
         raise ValueError(f"VineCopula: families need {[len(r) for r in structure.array]} pairs a tree, got {counts}")
     return {(t, e): families[t][e] for t, e in places}
-
-
-def vine_from_json(text: str) -> VineCopula:
-    """The vine that `VineCopula.to_json` described, exactly.
-
-    Raises:
-        ValueError: not such a description.
-    """
-    try:
-        content = json.loads(text)
-        structure = VineStructure(tuple(content["order"]), tuple(map(tuple, content["array"])))
-        families = [[_kind(kind) for kind in row] for row in content["families"]]
-        vine = VineCopula(
-            content["dim"],
-            tuple(content["batch_shape"]),
-            structure=structure,
-            families=families,
-            conditional=content["conditional"],
-        )
-        own = vine.pairs.state_dict()
-        state = {name: torch.tensor(value, dtype=own[name].dtype) for name, value in content["state"].items()}
-        vine.pairs.load_state_dict({name: value.reshape(own[name].shape) for name, value in state.items()})
-    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError, json.JSONDecodeError) as error:
-        raise ValueError(f"not a vine's JSON: {error}") from error
-    return vine
-
-
-def _kind(parts: list[list[Any]]) -> Any:
-    each = [(name, rotation) for name, rotation in parts]
-    return each[0] if len(each) == 1 else each
