@@ -128,6 +128,7 @@ class BB7(Family):
     name = "bb7"
     parameters = (("theta", 1.0, 6.0), ("delta", 0.01, 25.0))
     start = (1.3, 0.5)
+    moved = ((1,), (0,))  # with a large delta tau falls with theta
 
     def derived(self, values: Parameters) -> Parameters:
         return (values[0] - 1,)

@@ -218,8 +218,8 @@ class PairCopula(PairScores):
         """Move to this Kendall's tau, in place; to the nearest that the family has where this is out of its range.
 
         The first parameter is moved, the others are put at the family's start; where the first is at a bound the second
-        is moved too (tawn: theta, then psi1 = psi2). A family of positive dependence answers a negative tau, or a
-        rotation by 90 or 270 degrees a positive one, by becoming nearly independent.
+        is moved too (bb7: delta, then theta; tawn: theta, then psi1 = psi2). A family of positive dependence answers a
+        negative tau, or a rotation by 90 or 270 degrees a positive one, by becoming nearly independent.
 
         Args:
             tau: ``(*batch_shape)`` or a number.
