@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from sklar.copulas.vine.structure import VineStructure
 
@@ -30,8 +31,9 @@ def description(vine: VineCopula) -> dict[str, Any]:
         "conditional": vine.conditional,
         "samples": vine.samples,
         "shortcut": vine.shortcut,
+        "type": _name(vine.anchor),
         "parameters": {
-            name: {"type": str(value.dtype).removeprefix("torch."), "values": value.detach().tolist()}
+            name: {"type": _name(value), "values": value.detach().tolist()}
             for name, value in vine.pairs.named_parameters()
         },
     }
@@ -56,6 +58,7 @@ def vine_from_json(text: str) -> VineCopula:
             samples=content["samples"],
             shortcut=content["shortcut"],
         )
+        vine.anchor = vine.anchor.to(_TYPES[content["type"]])  # in which it draws
         for name, parameter in vine.pairs.named_parameters():
             kept = content["parameters"][name]
             values = torch.tensor(kept["values"], dtype=_TYPES[kept["type"]]).reshape(parameter.shape)
@@ -65,6 +68,10 @@ def vine_from_json(text: str) -> VineCopula:
     except (KeyError, TypeError, IndexError, AttributeError, RuntimeError, RecursionError, ValueError) as error:
         raise ValueError(f"not a vine's JSON: {error}") from error
     return vine
+
+
+def _name(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _kind(parts: list[list[Any]]) -> Any:
