@@ -34,17 +34,17 @@ def fit_best(
 ) -> Joint | JointMixture:
     """The candidate that best says held-out missing parts from observed ones, fitted to all rows.
 
-    Candidates are `Joint` with every copula of the registry but independence (and a vine of more than four
-    modalities, which takes too long), and `JointMixture`. Each is fitted to
-    four fifths of the rows and scored on the rest by the mean log density of what random sub-patterns leave out, given
-    what they keep: the same rows and sub-patterns for all.
+    Candidates are `Joint` with every copula of the registry except independence (and a vine of more than four
+    modalities, which takes too long), and `JointMixture`. Each is fitted to four fifths of the rows and scored on the
+    rest by the mean log density of what random sub-patterns leave out, given what they keep: the same rows and
+    sub-patterns for all.
 
     Args:
         z: embeddings ``{name: (n, d_m)}``.
         observed: bool ``(n, M)``; None means that every row is complete.
         marginal: of the joints.
-        coupling: of the joints; None means each copula's natural one. With ``"full"`` the copulas made for pairing (vine,
-            factor), minutes slower on wide embeddings, are left out.
+        coupling: of the joints; None means each copula's natural one. With ``"full"`` the copulas made for pairing
+            (vine, factor), minutes slower on wide embeddings, are left out.
         components: of the joints' marginals.
         seed: of the split, the sub-patterns and the starts.
 
