@@ -19,7 +19,7 @@ from sklar.copulas.vine.pairs import VinePairs
 from sklar.copulas.vine.structure import VineStructure
 from sklar.copulas.vine.take import Take
 from sklar.numerics import log_ndtr_tails, log_normal
-from sklar.numerics.line import LineIntegral
+from sklar.numerics.line import MOST, SHARPEST, LineIntegral
 
 POINTS, FINE = 32, 64  # nodes of a density, and of a quantile
 # A normal dependence that may grow a tail at either end; negative ones stay normal.
@@ -103,7 +103,7 @@ class FactorCopula(Copula):
         return w.expand(shape).reshape(-1, self.dim), mask.expand(shape).reshape(-1, self.dim), lead
 
     @staticmethod
-    def _root(w: Tensor, shown: Tensor, pair: Turned | Blend, points: int) -> LineIntegral:
+    def _root(w: Tensor, shown: Tensor, pair: Turned | Blend, points: int, most: int = MOST) -> LineIntegral:
         """The integral over the root, ``(E, M) -> (E,)``."""
 
         def log_f(nodes: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ class FactorCopula(Copula):
         with torch.no_grad():
             count = shown.sum(-1).clamp(min=1)
             centre = w.clamp(-8, 8).sum(-1) / count
-        return LineIntegral(log_f, centre, torch.rsqrt(count.to(w.dtype)), points)
+        return LineIntegral(log_f, centre, torch.rsqrt(count.to(w.dtype)), points, most)
 
     def log_prob(self, scores: Tensor, observed: Tensor | None = None) -> Tensor:
         """Log copula density of the observed scores: ``(..., *batch, M) -> (..., *batch)``."""
@@ -123,6 +123,11 @@ class FactorCopula(Copula):
         if len(some):
             line = self._root(w[some], shown[some], self._elements(w.dtype, some), POINTS)
             result = result.index_put((some,), line.log_value)
+            sharp = some[~line.settled]  # contradictory tails make peaks that need more nodes
+            if len(sharp):
+                pair = self._elements(w.dtype, sharp)
+                again = self._root(w[sharp], shown[sharp], pair, 2 * MOST, SHARPEST)
+                result = result.index_put((sharp,), again.log_value)
         return result.reshape(*lead, *self.batch_shape)
 
     def impute(

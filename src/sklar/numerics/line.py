@@ -13,6 +13,7 @@ SCAN = 25  # points of a later one
 REACH = 9.0  # scores that the first search covers at least
 ROUNDS = 16  # searches at most; one or two are needed
 MOST = 512  # nodes of an integral, unless more are asked for
+SHARPEST = 8192  # nodes at most of the few elements for which those are not enough
 FURTHEST = 40.0  # no score lies farther out
 LogFunction = Callable[[Tensor], Tensor]
 
@@ -22,8 +23,8 @@ class LineIntegral:
 
     The trapezoidal rule, whose error falls exponentially for such functions (Trefethen & Weideman 2014), on each
     element's own support: where the function is not below its peak by the rounding of its type. The points are doubled
-    until every second one gives nearly the same: ``error`` is that relative difference squared, since halving the step
-    at least squares the error of an analytic function.
+    until every second one gives nearly the same. ``error`` is then that relative difference squared, since halving the
+    step at least squares the error of an analytic function; elsewhere the difference itself.
 
     Gradients pass through the values of ``log_f``; the nodes are constants.
 
@@ -37,6 +38,7 @@ class LineIntegral:
     Attributes:
         log_value: log of the integral, ``(*shape)``.
         error: estimated relative error, ``(*shape)``.
+        settled: whether the points were doubled often enough, ``(*shape)``.
         values: logs of the function at the nodes, ``(n, *shape)``.
     """
 
@@ -55,7 +57,8 @@ class LineIntegral:
                 break
             between = log_f(self._nodes(count, 0.5))
             self.values = torch.stack([self.values, between], 1).flatten(0, 1)
-        self.error = difference.square()
+        self.settled = ~(difference > close)
+        self.error = torch.where(self.settled, difference.square(), difference)
         self.log_value = torch.logsumexp(self.values, 0) + torch.log(self.width / count)
 
     def _nodes(self, count: int, shift: float) -> Tensor:

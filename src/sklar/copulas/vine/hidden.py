@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from sklar.numerics import log_normal, quasi_normal
-from sklar.numerics.line import MOST, LineIntegral
+from sklar.numerics.line import MOST, SHARPEST, LineIntegral
 
 Scores = dict[int, Tensor]  # by variable, shapes that broadcast to (..., rows, B)
 Density = Callable[[Scores], Tensor]  # log density of what depends on the hidden variables
 POINTS = 32  # nodes of an integral to begin with
 FINE = 64  # of one whose quantiles are asked for: the interpolant needs more than the sum
-SHARP, SHARPEST = 1e-6, 4096  # an error beyond which a row's integral is taken again, with this many nodes at most
 # The proposal is a mixture of the conditional normals of the same taus, widened, and of one that covers everything.
 SHARES, WIDTHS = (0.5, 0.35, 0.15), (1.1, 2.0)
 EVERYWHERE = 1.5
@@ -109,7 +108,7 @@ class Hidden:
         """Log of the integral and its error; contradictory tails make peaks that a few rows need more nodes for."""
         line = self._line(self.variables, self.known, self.frame, POINTS)
         log_value, error = line.log_value, line.error
-        rows = (error > SHARP).any(-1).nonzero().flatten()
+        rows = (~line.settled).any(-1).nonzero().flatten()
         if len(self.variables) == 1 and len(rows):
             some = {v: w[rows] for v, w in self.known.items()}
             again = self._line(self.variables, some, Frame(self.frame.correlation, some), 2 * MOST, SHARPEST)
