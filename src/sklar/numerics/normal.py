@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from sklar.numerics.elementwise import Elementwise, Quick, expm1, vectorised
+from sklar.numerics.remember import remembered
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 REACH = {torch.float32: 12.0, torch.float64: 37.0}  # farther out erfc has no digits
@@ -100,6 +101,7 @@ class _LogNdtr(Elementwise):
         return grad * _InverseMills.apply(*ctx.saved_tensors)
 
 
+@remembered
 def log_ndtr(x: Tensor) -> Tensor:
     """Log of the standard normal distribution function, elementwise; differentiable in the far tails too."""
     result: Tensor = _LogNdtr.apply(x)
@@ -126,6 +128,7 @@ class _LogNdtrTails(Elementwise):
         return grad_lower * _InverseMills.apply(x, lower) - grad_upper * _InverseMills.apply(-x, upper)
 
 
+@remembered
 def log_ndtr_tails(x: Tensor) -> tuple[Tensor, Tensor]:
     """``log_ndtr(x)`` and ``log_ndtr(-x)`` for little more than the price of one."""
     lower, upper = _LogNdtrTails.apply(x)
@@ -195,6 +198,7 @@ class _MinusLogNdtr(Elementwise):
         return total
 
 
+@remembered
 def minus_log_ndtr(x: Tensor) -> tuple[Tensor, Tensor]:
     """``-log Phi(x)`` and the log of that, elementwise, each with relative accuracy in both tails."""
     minus, log_minus = _MinusLogNdtr.apply(x)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sklar.numerics import log_minus_log1mexp, log_ndtr, log_phi, log_softplus, minus_log_ndtr, softplus
+from sklar.numerics.remember import remembered
 
 
 def log_minus_log(w: Tensor) -> Tensor:
@@ -18,6 +19,7 @@ def log_minus_log(w: Tensor) -> Tensor:
     return minus_log_ndtr(w)[1]
 
 
+@remembered
 def joe_distortion(w: Tensor, theta: Tensor) -> Tensor:
     """``log X``, ``X = -log(1 - (1 - u)^theta)``, of a score."""
     return log_minus_log1mexp((-theta * log_ndtr(-w)).clamp(min=torch.finfo(w.dtype).tiny))
@@ -28,6 +30,7 @@ def joe_inverse(z: Tensor, theta: Tensor) -> Tensor:
     return -torch.expm1((z + log_phi(torch.exp(z))) / theta)
 
 
+@remembered
 def clayton_distortion(w: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
     """``log X`` and ``log(1 + X)``, ``X = u^-theta - 1``, of a score."""
     minus, log_minus = minus_log_ndtr(w)

@@ -17,6 +17,7 @@ from torch import Tensor
 from sklar.copulas.pair.family import Family, Parameters, score_of
 from sklar.copulas.pair.inverse import solve_quantile
 from sklar.numerics import log_ndtr_tails, ndtr
+from sklar.numerics.remember import remembered
 
 ROTATIONS = (0, 90, 180, 270)
 # The family's first and second argument, as (index of the score, sign), by rotation; pyvinecopulib's convention.
@@ -51,7 +52,12 @@ def outside_graphs(method: Callable[Concatenate[Self, P], Tensor]) -> Callable[C
 
 def signed(w: Tensor, sign: int) -> Tensor:
     """``w`` or ``-w``."""
-    return w if sign > 0 else -w
+    return w if sign > 0 else _negative(w)
+
+
+@remembered
+def _negative(w: Tensor) -> Tensor:
+    return -w
 
 
 @dataclass(frozen=True)

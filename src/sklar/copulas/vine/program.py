@@ -11,6 +11,7 @@ from torch import Tensor
 from sklar.copulas.vine.pairs import BoundPairs
 from sklar.copulas.vine.plan import Key, Place, Planner
 from sklar.copulas.vine.take import Take
+from sklar.numerics.remember import remembering
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,16 @@ class Program:
                 if group.given is not None:
                     given = group.given(scores).unflatten(-1, (len(group.members.indices), group.tree))
                 pair = pairs.pick(group.tree, group.kind, group.members, given)
-                if group.density is not None:
-                    total = total + group.density(pair.log_prob(first, second)).sum(-1)
-                for part, name in ((group.h1, "hfunc1"), (group.h2, "hfunc2")):
-                    if part is not None:
-                        outputs.append(getattr(pair.pick(part), name)(part(first), part(second)))
+                with remembering():
+                    if group.density is not None:
+                        total = total + group.density(pair.log_prob(first, second)).sum(-1)
+                    for part, function in ((group.h1, "hfunc1"), (group.h2, "hfunc2")):
+                        if part is None:
+                            continue
+                        if 2 * len(part.indices) > len(group.members.indices):  # the tails are there for all
+                            outputs.append(part(getattr(pair, function)(first, second)))
+                        else:
+                            outputs.append(getattr(pair.pick(part), function)(part(first), part(second)))
             if kept is not None:
                 outputs.append(kept(pool))
             if outputs:
