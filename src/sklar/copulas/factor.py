@@ -128,7 +128,7 @@ class FactorCopula(Copula):
                 pair = self._elements(w.dtype, sharp)
                 again = self._root(w[sharp], shown[sharp], pair, 2 * MOST, SHARPEST)
                 result = result.index_put((sharp,), again.log_value)
-        return result.reshape(*lead, *self.batch_shape)
+        return result.reshape((*lead, *self.batch_shape))
 
     def impute(
         self,

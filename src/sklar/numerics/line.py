@@ -45,17 +45,21 @@ class LineIntegral:
     def __init__(self, log_f: LogFunction, centre: Tensor, scale: Tensor, points: int = 32, most: int = MOST) -> None:
         with torch.no_grad():
             self.lower, self.width = _support(log_f, centre.detach(), scale.detach())
-        close = 1e-5 if self.lower.dtype == torch.float64 else 1e-3
+        self._log_f, self._most = log_f, most
         self.values = log_f(self._nodes(points, 0.0))
+        self._refine(1e-5 if self.lower.dtype == torch.float64 else 1e-3)
+
+    def _refine(self, close: float) -> None:
+        """Double the nodes until every second one gives nearly the same integral."""
         while True:
             with torch.no_grad():
                 each = torch.logsumexp(self.values, 0)
                 half = torch.logsumexp(self.values[::2], 0) + math.log(2.0)
                 difference = torch.expm1(half - each).abs()
             count = len(self.values)
-            if count >= most or not bool((difference > close).any()):
+            if count >= self._most or not bool((difference > close).any()):
                 break
-            between = log_f(self._nodes(count, 0.5))
+            between = self._log_f(self._nodes(count, 0.5))
             self.values = torch.stack([self.values, between], 1).flatten(0, 1)
         self.settled = ~(difference > close)
         self.error = torch.where(self.settled, difference.square(), difference)
@@ -75,6 +79,7 @@ class LineIntegral:
         The nodes' values are a trigonometric interpolant, integrated term by term; its root is found by Newton's
         method in float64. The gradient, in ``score`` and in what the function depends on, is the implicit function's.
         """
+        self._refine(1e-9 if self.lower.dtype == torch.float64 else 1e-4)  # an interpolant needs more than the sum
         series = _Series(self.values.double())
         target = torch.special.ndtr(score.double())
         with torch.no_grad():
