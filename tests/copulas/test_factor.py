@@ -92,7 +92,8 @@ def test_draws_are_uniform_in_their_numeric_conditional(families, mask):
         logs = -0.5 * v.square()
         for k in known.nonzero().flatten().tolist():
             logs = logs + copula.pair(k).log_prob(drawn[:, k], v)
-        level = (torch.softmax(logs.expand(-1, 1000), 0) * torch.special.ndtr(copula.pair(m).hfunc2(drawn[:, m], v))).sum(0)
+        h = torch.special.ndtr(copula.pair(m).hfunc2(drawn[:, m], v))
+        level = (torch.softmax(logs.expand(-1, 1000), 0) * h).sum(0)
         assert stats.kstest(level.numpy(), "uniform").pvalue > 1e-3
         known[m] = True
 
@@ -110,6 +111,20 @@ def test_draws_of_all_have_normal_marginals_and_the_model_s_dependence(way):
     for i, j in torch.combinations(torch.arange(3)):
         expected = 2 / math.pi * math.asin(matrix[i, j])
         assert stats.kendalltau(w[:, i], w[:, j]).statistic == pytest.approx(expected, abs=0.04)
+
+
+@pytest.mark.parametrize(("families", "taus"), [("clayton", [0.3, 0.7, 0.5]), (("joe", 0), [0.9, 0.5, 0.9])])
+@torch.no_grad()
+def test_draws_where_nothing_is_observed_invert_the_conditionals(families, taus):
+    copula = factor(families, taus)
+    noise = torch.randn(100, 3, dtype=torch.float64)
+    drawn = copula.impute(torch.zeros_like(noise), torch.zeros(3).bool(), noise=noise)
+    v = torch.linspace(-12, 12, 8001, dtype=torch.float64).unsqueeze(-1)
+    logs = (-0.5 * v.square()).expand(-1, 100)
+    for m in range(3):
+        level = (torch.softmax(logs, 0) * torch.special.ndtr(copula.pair(m).hfunc2(drawn[:, m], v))).sum(0)
+        assert torch.allclose(level, torch.special.ndtr(noise[:, m]), atol=1e-6)
+        logs = logs + copula.pair(m).log_prob(drawn[:, m], v)
 
 
 @torch.no_grad()

@@ -53,7 +53,9 @@ def test_integrals_are_one(shape, centre):
 def test_a_heavy_valley_between_peaks_and_far_from_normal_shapes():
     """Against adaptive quadrature: a valley that is not empty, a shoulder, logistic tails."""
     shapes = [
-        lambda x: torch.log(torch.exp(-0.5 * (x**2 - 16) ** 2 / 16) + 0.3 * torch.exp(-0.02 * x**2) + 1e-6 / (1 + x**8)),
+        lambda x: torch.log(
+            torch.exp(-0.5 * (x**2 - 16) ** 2 / 16) + 0.3 * torch.exp(-0.02 * x**2) + 1e-6 / (1 + x**8)
+        ),
         lambda x: -0.5 * x**2 - torch.nn.functional.softplus(8 * (x - 1)),
         lambda x: -x - 2 * torch.nn.functional.softplus(-x),
         lambda x: -0.25 * x**4 + 4 * x,

@@ -22,6 +22,7 @@ from sklar.numerics import log_ndtr_tails, log_normal
 from sklar.numerics.line import MOST, SHARPEST, LineIntegral
 
 POINTS, FINE = 32, 64  # nodes of a density, and of a quantile
+STEEP = 256  # of an average of h-functions, which climb faster than densities fall
 # A normal dependence that may grow a tail at either end; negative ones stay normal.
 FAMILIES_OF_A_FACTOR = ("gaussian", "clayton", ("clayton", 180))
 STRONGEST = 0.95  # loading of a start at most
@@ -189,7 +190,7 @@ class FactorCopula(Copula):
         found = [flat[:, 0]]
         for m in range(1, self.dim):
             w = torch.cat([torch.stack(found, -1), flat.new_zeros(len(flat), self.dim - m)], -1)
-            line = self._root(w, (torch.arange(self.dim, device=z.device) < m).expand_as(w), pair, POINTS)
+            line = self._root(w, (torch.arange(self.dim, device=z.device) < m).expand_as(w), pair, STEEP)
             given = _GivenRoot(pair.pick(partial(torch.select, dim=-1, index=m)), line)
             q = flat[:, m]
             found.append(solve_quantile(q, torch.zeros_like(q), given.conditional, given.log_prob))

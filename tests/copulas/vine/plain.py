@@ -87,9 +87,7 @@ def log_density(vine, u):
     for edge, pair in places:
         given = frozenset(edge.given)
         p = tuple(x.item() for x in pair.values())
-        log_c, h1, h2 = turned(
-            pair.family.name, pair.rotation, known[edge.first, given], known[edge.second, given], p
-        )
+        log_c, h1, h2 = turned(pair.family.name, pair.rotation, known[edge.first, given], known[edge.second, given], p)
         total += log_c
         known[edge.second, given | {edge.first}] = h1
         known[edge.first, given | {edge.second}] = h2

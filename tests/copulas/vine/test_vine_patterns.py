@@ -16,7 +16,7 @@ from plain import (
 )
 from scipy import stats
 
-from sklar.copulas import VineCopula, VineStructure, pair_copula
+from sklar.copulas import VineCopula, VineStructure
 
 STRUCTURES = [
     make(dim)
@@ -41,7 +41,8 @@ def test_partial_correlations_of_the_correlation_matrix_are_the_pairs(structure)
     for t, row in enumerate(structure.edges):
         for e, edge in enumerate(row):
             expected = vine.pair(t, e).values()[0].item()
-            assert partial_correlation(matrix, edge.first, edge.second, edge.given) == pytest.approx(expected, abs=1e-10)
+            found = partial_correlation(matrix, edge.first, edge.second, edge.given)
+            assert found == pytest.approx(expected, abs=1e-10)
 
 
 @pytest.mark.parametrize("structure", STRUCTURES, ids=str)
