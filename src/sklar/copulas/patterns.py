@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+BITS = 62  # of a mask that fit one number
+
 
 class Patterns:
     """The distinct masks of a batch.
@@ -22,15 +24,17 @@ class Patterns:
     def __init__(self, mask: Tensor, event_dims: int) -> None:
         lead, event = mask.shape[: mask.ndim - event_dims], mask.shape[mask.ndim - event_dims :]
         flat = mask.reshape(-1, event.numel())
-        if flat.shape[1] <= 62:  # a mask is a number: sorting numbers is many times faster than sorting rows
-            bits = 2 ** torch.arange(flat.shape[1], device=mask.device)
-            codes, self.index, self.counts = torch.unique(
-                (flat * bits).sum(-1), return_inverse=True, return_counts=True
-            )
-            masks = codes.unsqueeze(-1).bitwise_and(bits) != 0
-        else:
-            rows, self.index, self.counts = torch.unique(flat.byte(), dim=0, return_inverse=True, return_counts=True)
-            masks = rows.bool()
+        if flat.shape[1] <= BITS:  # a mask is a number: sorting numbers is many times faster than sorting rows
+            codes, self.index, self.counts = torch.unique(_code(flat), return_inverse=True, return_counts=True)
+            masks = codes.unsqueeze(-1).bitwise_and(2 ** torch.arange(flat.shape[1], device=mask.device)) != 0
+        else:  # or a few numbers
+            parts = [torch.unique(_code(part), return_inverse=True)[1] for part in flat.split(BITS, dim=1)]
+            index = parts[0]
+            for part in parts[1:]:
+                index = torch.unique(index * (len(flat) + 1) + part, return_inverse=True)[1]
+            self.index, self.counts = index, torch.bincount(index)
+            first = torch.full_like(self.counts, len(flat))
+            masks = flat[first.scatter_reduce(0, index, torch.arange(len(flat), device=mask.device), "amin")]
         self.masks = masks.reshape(-1, *event)
         self.lead = lead
 
@@ -66,6 +70,11 @@ class Patterns:
     def spread(self, values: Tensor) -> Tensor:
         """Values a pattern ``(P, ...)`` handed to the rows: ``(*lead, ...)``."""
         return values[self.index].reshape((*self.lead, *values.shape[1:]))
+
+
+def _code(mask: Tensor) -> Tensor:
+    """Each row of at most `BITS` bools as a number."""
+    return (mask * 2 ** torch.arange(mask.shape[1], device=mask.device)).sum(-1)
 
 
 def all_patterns(modalities: int) -> Tensor:

@@ -44,7 +44,7 @@ def _fraction(a: Tensor, b: Tensor, x: Tensor, derivatives: bool) -> tuple[Tenso
             ratio = c * d
             f = f * ratio
             change = torch.maximum(change, (ratio - 1).abs())
-        if bool((change <= 1e-15).all()):
+        if not bool((change > 1e-15).any()):  # NaN is done too
             break
     return torch.log(f), fa, fb
 

@@ -106,7 +106,7 @@ def _eta_of_score(w: Tensor, nu: Tensor) -> tuple[Tensor, Tensor]:
         log_tail = _log_upper_tail(eta, nu)
         step = (log_tail - target) * torch.exp(log_tail - _log_density_eta(eta, nu))
         eta = (eta + step).clamp(min=0.0)
-        if bool((step.abs() <= 1e-9 * eta + 1e-15).all()):  # each step squares the error
+        if not bool((step.abs() > 1e-9 * eta + 1e-15).any()):  # each step squares the error; NaN is done
             break
     return eta, _upper_tail(eta, nu)[1]
 
