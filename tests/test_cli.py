@@ -24,7 +24,7 @@ def finished(tmp_path_factory):
 
 def test_the_demo_writes_its_records_and_a_self_contained_page(finished):
     records = json.loads((finished / "results.json").read_text())
-    assert len(records) == 7 * (6 + 4)
+    assert len(records) == 7 * (7 + 4)
     assert all(set(r) == SCORES | {"setting", "model", "pattern", "seed"} for r in records)
     for r in records:
         drawn = r["setting"] == "end_to_end" and r["model"] != "concat" and r["pattern"] != "upper+lower+profile"

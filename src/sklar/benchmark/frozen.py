@@ -170,6 +170,7 @@ def frozen_arms(model: Concat, train: Batch, validation: Batch, seed: int) -> di
         **simple_arms(predict, known, seed),
         "hot_deck": _best(decks, held_out, target),
         "copula": _best(copulas, held_out, target),
+        "mixture": draw(predict, JointMixture.fit(known, seed=seed), seed),
     }
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sklar.evaluation import Estimate, Record, by_seed, estimate, paired_difference
 
 METRICS = ("accuracy", "log_loss", "brier", "ece", "energy_score")
-REFERENCE = {"frozen": "copula", "end_to_end": "variational_copula"}
+REFERENCE = {"frozen": "mixture", "end_to_end": "variational_copula"}
 
 
 class Table(NamedTuple):
