@@ -8,8 +8,9 @@ variables that had to be integrated out, against
             of the copula itself and at scores of 5 and -5, agreeing and conflicting;
   scipy     scipy's multivariate t, for Student's copula.
 
-Then the pair families in float32 on a grid of scores from -5 to 5, ours and torchvine's where it is installed: the largest
-error of the log density against ours in float64, relative to it above one nat, and how many of 1,681 points are not finite.
+Then the pair families in float32 on a grid of scores from -5 to 5, ours and torchvine's where it is installed: the
+largest error of the log density against ours in float64, relative to it above one nat, and how many of 1,681 points are
+not finite.
 """
 
 from __future__ import annotations
