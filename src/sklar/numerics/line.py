@@ -8,8 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-WIDE = 49  # points of the first search, which must not overlook a second peak
+WIDE, DENSE = 49, 145  # points of the first search, which must not overlook a second peak; of one for narrow peaks
 SCAN = 25  # points of a later one
+STARTS, ZOOMS = 4, 3  # local maxima that are climbed, and how often each is zoomed in on
+NARROW = 0.3  # a scale below which that is done
 REACH = 9.0  # scores that the first search covers at least
 ROUNDS = 16  # searches at most; one or two are needed
 MOST = 512  # nodes of an integral, unless more are asked for
@@ -34,6 +36,7 @@ class LineIntegral:
         scale: about the function's standard deviation, ``(*shape)``; the search widens or narrows it.
         points: nodes to begin with, even.
         most: nodes at most.
+        careful: whether to look for peaks far narrower than the first search's steps where the scale is small.
 
     Attributes:
         log_value: log of the integral, ``(*shape)``.
@@ -42,9 +45,17 @@ class LineIntegral:
         values: logs of the function at the nodes, ``(n, *shape)``.
     """
 
-    def __init__(self, log_f: LogFunction, centre: Tensor, scale: Tensor, points: int = 32, most: int = MOST) -> None:
+    def __init__(
+        self,
+        log_f: LogFunction,
+        centre: Tensor,
+        scale: Tensor,
+        points: int = 32,
+        most: int = MOST,
+        careful: bool = True,
+    ) -> None:
         with torch.no_grad():
-            self.lower, self.width = _support(log_f, centre.detach(), scale.detach())
+            self.lower, self.width = _support(log_f, centre.detach(), scale.detach(), careful)
         self._log_f, self._most = log_f, most
         self.values = log_f(self._nodes(points, 0.0))
         self._refine(1e-5 if self.lower.dtype == torch.float64 else 1e-3)
@@ -131,27 +142,61 @@ class _Series:
         return place, density
 
 
-def _support(log_f: LogFunction, centre: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Lower end and width of where the function is above its peak times the rounding of its type."""
+def _climb(log_f: LogFunction, grid: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Place and height of the highest peak found by zooming in on a grid's highest local maxima."""
+    edge = torch.full_like(values[:1], -math.inf)
+    local = (values >= torch.cat([edge, values[:-1]])) & (values >= torch.cat([values[1:], edge]))
+    start = torch.where(local, values, -math.inf).topk(STARTS, 0).indices
+    place, half = grid.gather(0, start), grid[1] - grid[0]
+    height = values.gather(0, start)
+    offsets = torch.linspace(-1, 1, SCAN, dtype=grid.dtype, device=grid.device).reshape(-1, *[1] * grid.ndim)
+    for _ in range(ZOOMS):
+        fine = place + half * offsets
+        found = log_f(fine.flatten(0, 1)).unflatten(0, fine.shape[:2])
+        height, best = found.max(0)
+        place = fine.gather(0, best.unsqueeze(0))[0]
+        half = half * (3 / SCAN)
+    highest, which = height.max(0)
+    return place.gather(0, which.unsqueeze(0))[0], highest
+
+
+def _support(log_f: LogFunction, centre: Tensor, scale: Tensor, careful: bool) -> tuple[Tensor, Tensor]:
+    """Lower end and width of where the function is above its peak times the rounding of its type.
+
+    Where a scale is small, a peak may be so narrow that the first grid's values tell of it only from afar: then its
+    local maxima are climbed first, from a denser grid.
+    """
     depth = -math.log(torch.finfo(centre.dtype).eps)
     low = (centre - 10 * scale).clamp(-FURTHEST, -REACH)
     high = (centre + 10 * scale).clamp(REACH, FURTHEST)
-    points, done = WIDE, torch.zeros_like(low, dtype=torch.bool)
-    for _ in range(ROUNDS):
+    narrow = careful and bool((scale < NARROW).any())
+    points, done = DENSE if narrow else WIDE, torch.zeros_like(low, dtype=torch.bool)
+    summit, height = centre, torch.full_like(centre, -math.inf)
+    for number in range(ROUNDS):
         steps = torch.linspace(0, 1, points, dtype=centre.dtype, device=centre.device)
         grid = low + (high - low) * steps.reshape(-1, *[1] * centre.ndim)
         values = log_f(grid)
-        above = values > values.amax(0) - depth
+        if number == 0 and narrow:
+            summit, height = _climb(log_f, grid, values)
+        above = values > torch.maximum(values.amax(0), height) - depth
+        nothing = ~above.any(0)
+        hidden = nothing & (height > -math.inf)  # the peak lies between two nodes
+        broken = nothing & ~hidden  # NaN: nothing to find
+        span, step = high - low, (high - low) / (points - 1)
         first = above.byte().argmax(0)
         last = points - 1 - above.flip(0).byte().argmax(0)
-        broken = ~above.any(0)  # NaN: nothing to find
-        open_left = (first == 0) & (low > -FURTHEST) & ~broken
-        open_right = (last == points - 1) & (high < FURTHEST) & ~broken
-        span, step = high - low, (high - low) / (points - 1)
+        open_left = (first == 0) & (low > -FURTHEST) & ~nothing
+        open_right = (last == points - 1) & (high < FURTHEST) & ~nothing
         new_low = torch.where(open_left, low - span, low + step * (first - 1).clamp(min=0))
         new_high = torch.where(open_right, high + span, low + step * (last + 1).clamp(max=points - 1))
+        # The summit stays inside, whatever the grid shows.
+        climbed = height > -math.inf
+        new_low = torch.where(climbed, torch.minimum(new_low, summit - step), new_low)
+        new_high = torch.where(climbed, torch.maximum(new_high, summit + step), new_high)
+        new_low = torch.where(hidden, summit - step, new_low)
+        new_high = torch.where(hidden, summit + step, new_high)
         kept = broken | done  # a row's own support must not depend on what other rows still search
-        done = kept | (~open_left & ~open_right & (last - first >= SCAN // 2))
+        done = kept | (~open_left & ~open_right & ~hidden & (last - first >= SCAN // 2))
         low = torch.where(kept, low, new_low.clamp(min=-FURTHEST))
         high = torch.where(kept, high, new_high.clamp(max=FURTHEST))
         if bool(done.all()):

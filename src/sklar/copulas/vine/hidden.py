@@ -15,10 +15,12 @@ from sklar.numerics.line import MOST, SHARPEST, LineIntegral
 Scores = dict[int, Tensor]  # by variable, shapes that broadcast to (..., rows, B)
 Density = Callable[[Scores], Tensor]  # log density of what depends on the hidden variables
 POINTS = 32  # nodes of an integral to begin with
+TOLERATED = 1e-9  # error of an inner integral that needs no more nodes
 FINE = 64  # of one whose quantiles are asked for: the interpolant needs more than the sum
 # The proposal is a mixture of the conditional normals of the same taus, widened, and of one that covers everything.
 SHARES, WIDTHS = (0.5, 0.35, 0.15), (1.1, 2.0)
 EVERYWHERE = 1.5
+ADAPTATIONS = 2
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Frame:
             mean = torch.zeros(1, len(r), len(t), dtype=r.dtype, device=r.device)
             return mean, torch.linalg.cholesky(r[:, t][:, :, t])
         cross = r[:, t][:, :, k]
-        gain = torch.linalg.solve(r[:, k][:, :, k], cross, left=False)
+        jitter = 1e-6 * torch.eye(len(k), dtype=r.dtype, device=r.device)  # a rough place will do
+        gain = torch.linalg.solve(r[:, k][:, :, k] + jitter, cross, left=False)
         known = torch.stack(torch.broadcast_tensors(*self.known.values()), -1).clamp(-9, 9)
         mean = (gain * known.unsqueeze(-2)).sum(-1).clamp(-9, 9)
         eye = 1e-6 * torch.eye(len(t), dtype=r.dtype, device=r.device)
@@ -87,6 +90,8 @@ class Hidden:
     ) -> None:
         self.variables, self.density, self.known, self.samples = variables, density, dict(known), samples
         self.frame = frame
+        self._highest: Tensor | None = None
+        self._inner: Tensor | None = None
 
     def _line(self, rest: tuple[int, ...], known: Scores, frame: Frame, points: int, most: int = MOST) -> LineIntegral:
         """The integral over the first of the variables left, all others integrated out inside."""
@@ -94,26 +99,42 @@ class Hidden:
 
         def log_f(nodes: Tensor) -> Tensor:
             scores = {**known, variable: nodes}
-            if others:
-                inside = self._line(others, scores, frame.given(variable, nodes), POINTS).log_value
-            else:
-                inside = self.density(scores)
-            return inside + log_normal(nodes)
+            if not others:
+                return self.density(scores) + log_normal(nodes)
+            inner = self._line(others, scores, frame.given(variable, nodes), POINTS, most)
+            value = inner.log_value + log_normal(nodes)
+            self._note(inner.error, value)
+            return value
 
         shape = torch.broadcast_shapes(*(w.shape for w in known.values()))
         centre, scale = (x.expand(shape).contiguous() for x in frame.line(variable))
-        return LineIntegral(log_f, centre, scale, points, most)
+        return LineIntegral(log_f, centre, scale, points, most, careful=len(self.variables) == 1)
+
+    @torch.no_grad()
+    def _note(self, error: Tensor, value: Tensor) -> None:
+        """Keep the largest error of an inner integral, weighed by its share of the largest value so far."""
+        highest = value.amax(0)
+        self._highest = highest if self._highest is None else torch.maximum(self._highest, highest)
+        own = (error * torch.exp(value - self._highest)).amax(0)
+        self._inner = own if self._inner is None else torch.maximum(self._inner, own)
+
+    def _integrate(self, known: Scores, frame: Frame, points: int, most: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Log of the integral, its error, and which rows have settled."""
+        self._highest = self._inner = None
+        line = self._line(self.variables, known, frame, points, most)
+        inner = torch.zeros_like(line.error) if self._inner is None else self._inner
+        return line.log_value, line.error + inner, line.settled & ~(inner > TOLERATED)
 
     def _quadrature(self) -> tuple[Tensor, Tensor]:
         """Log of the integral and its error; contradictory tails make peaks that a few rows need more nodes for."""
-        line = self._line(self.variables, self.known, self.frame, POINTS)
-        log_value, error = line.log_value, line.error
-        rows = (~line.settled).any(-1).nonzero().flatten()
-        if len(self.variables) == 1 and len(rows):
+        log_value, error, settled = self._integrate(self.known, self.frame, POINTS, MOST)
+        rows = (~settled).any(-1).nonzero().flatten()
+        if len(rows):
             some = {v: w[rows] for v, w in self.known.items()}
-            again = self._line(self.variables, some, Frame(self.frame.correlation, some), 2 * MOST, SHARPEST)
-            log_value = log_value.index_copy(0, rows, again.log_value)
-            error = error.index_copy(0, rows, again.error)
+            most = SHARPEST if len(self.variables) == 1 else 4 * MOST
+            again, last, _ = self._integrate(some, Frame(self.frame.correlation, some), 2 * MOST, most)
+            log_value = log_value.index_copy(0, rows, again)
+            error = error.index_copy(0, rows, last)
         return log_value, error
 
     def integral(self) -> Integral:
@@ -148,25 +169,39 @@ class Hidden:
         return drawn, None
 
     def _sample(self) -> tuple[Scores, Tensor]:
-        """Importance samples ``(S, rows, B)`` and the logs of their weights over ``S``."""
-        mean, factor = self.frame.moments(self.variables)
+        """Importance samples ``(S, rows, B)`` and the logs of their weights over ``S``.
+
+        The proposal starts from the frame and is moved twice to the moments of its own weighted samples.
+        """
         shape = torch.broadcast_shapes(*(w.shape for w in self.known.values()))
-        count, size = self.samples, len(self.variables)
+        mean, factor = self.frame.moments(self.variables)
+        size = len(self.variables)
+        mean, factor = mean.expand(*shape, size), factor.expand(*shape, size, size)
+        with torch.no_grad():
+            for _ in range(ADAPTATIONS):
+                points, log_weights = self._weighted(mean, factor, max(64, self.samples // 4))
+                mean, factor = _moments(points, log_weights, mean, factor)
+        points, log_weights = self._weighted(mean, factor, self.samples)
+        return {v: points[..., i] for i, v in enumerate(self.variables)}, log_weights
+
+    def _weighted(self, mean: Tensor, factor: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Points ``(S, rows, B, k)`` of a proposal and the logs of their weights over ``S``."""
+        size = len(self.variables)
         with torch.no_grad():
             normal = quasi_normal(count, (size,), 0, mean.dtype).to(mean.device)
             first, second = round(count * SHARES[0]), round(count * (SHARES[0] + SHARES[1]))
             width = torch.full((count, 1), WIDTHS[0], dtype=mean.dtype, device=mean.device)
             width[first:] = WIDTHS[1]
-            shifted = (factor * (width * normal)[:, None, None, None, :]).sum(-1) + mean
-            points = shifted.expand(count, *shape, size).clone()
+            points = (factor * (width * normal)[:, None, None, None, :]).sum(-1) + mean
             points[second:] = (EVERYWHERE * normal[second:])[:, None, None]
             log_q = torch.logsumexp(torch.stack(self._log_proposals(points, mean, factor)), 0)
         scores = {v: points[..., i] for i, v in enumerate(self.variables)}
         log_target = self.density({**self.known, **scores}) + log_normal(points).sum(-1)
-        return scores, log_target - log_q - math.log(count)
+        return points, log_target - log_q - math.log(count)
 
     @staticmethod
     def _log_proposals(points: Tensor, mean: Tensor, factor: Tensor) -> list[Tensor]:
+        """Log densities of the proposal's parts, weighted by their shares."""
         size = points.shape[-1]
         gap = (points - mean).unsqueeze(-1)
         whitened = torch.linalg.solve_triangular(factor.expand(*gap.shape[:-2], size, size), gap, upper=False)[..., 0]
@@ -187,3 +222,18 @@ class Hidden:
         index = torch.searchsorted(ladder, place).clamp(max=self.samples - 1).movedim(-1, 0)
         drawn = {v: w.expand(log_weights.shape).gather(0, index) for v, w in scores.items()}
         return drawn, 1 / weights.square().sum(0)
+
+
+def _moments(points: Tensor, log_weights: Tensor, mean: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted mean and Cholesky factor of the covariance, drawn to the old ones where few samples carry the weight."""
+    weights = torch.softmax(log_weights, 0).nan_to_num(0.0)
+    effective = 1 / weights.square().sum(0).clamp(min=1e-12)
+    trust = (effective / (effective + 10 * points.shape[-1]))[..., None, None]
+    new = (weights.unsqueeze(-1) * points).sum(0)
+    gap = points - new
+    covariance = torch.einsum("s...,s...i,s...j->...ij", weights, gap, gap)
+    blended = trust * covariance + (1 - trust) * factor @ factor.mT
+    eye = 1e-6 * torch.eye(points.shape[-1], dtype=points.dtype, device=points.device)
+    changed, failed = torch.linalg.cholesky_ex(blended + eye)
+    good = (failed == 0)[..., None, None] & torch.isfinite(changed).all(-1).all(-1)[..., None, None]
+    return torch.where(good[..., 0], new, mean), torch.where(good, changed, factor)
