@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+ABSURD = (
+    30.0  # a score beyond it counts as this one; the square of its t variable with two degrees of freedom is finite
+)
+
 
 class Copula(nn.Module):
     """A batch of ``M``-variate copulas on normal scores ``w = ndtri(u)``.
@@ -19,10 +23,17 @@ class Copula(nn.Module):
     Args:
         dim: number of variables ``M`` of each copula.
         batch_shape: shape of the batch of copulas.
+
+    Raises:
+        ValueError: no variables, or a batch of no copulas.
     """
 
     def __init__(self, dim: int, batch_shape: tuple[int, ...] = ()) -> None:
         super().__init__()
+        if dim < 1:
+            raise ValueError(f"{type(self).__name__}: dim must be at least 1, got {dim}")
+        if any(length < 1 for length in batch_shape):
+            raise ValueError(f"{type(self).__name__}: batch_shape {tuple(batch_shape)} holds no copula")
         self.dim = dim
         self.batch_shape = tuple(batch_shape)
         # Carries dtype and device where a copula has no parameter of its own.
@@ -72,7 +83,9 @@ class Copula(nn.Module):
         return self.impute(empty, torch.zeros_like(empty, dtype=torch.bool), generator)
 
     def _refuse_blocks(self, blocks: tuple[int, ...] | None) -> None:
-        """For copulas that tie all their variables: ValueError for blocks that should be independent within."""
+        """For copulas that tie all their variables: ValueError for blocks independent within, or of another number."""
+        if blocks is not None and all(size == 1 for size in blocks) and len(blocks) != self.dim:
+            raise ValueError(f"{type(self).__name__}: blocks {tuple(blocks)} must sum to dim={self.dim}")
         if blocks is not None and any(size != 1 for size in blocks):
             raise ValueError(
                 f"{type(self).__name__}: blocks {tuple(blocks)} cannot be independent within, since all variables are "
@@ -114,6 +127,21 @@ class Copula(nn.Module):
         if own == lead[len(lead) - len(own) :]:
             return mask
         return mask.expand(*lead, *mask.shape[-events:])
+
+    @staticmethod
+    def _shown(scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Observed scores, zero where missing or NaN and no farther out than `ABSURD`, and which rows hold NaN.
+
+        Computed with these, an absurd row leaves the gradients of others alone; its own answer is then made NaN.
+        """
+        w = torch.where(mask, scores, torch.zeros_like(scores))
+        broken = torch.isnan(w)
+        return torch.where(broken, torch.zeros_like(w), w).clamp(-ABSURD, ABSURD), broken.any(-1)
+
+    @staticmethod
+    def _completed(scores: Tensor, mask: Tensor, drawn: Tensor, broken: Tensor) -> Tensor:
+        """The observed scores as they are, draws elsewhere; NaN draws where `_shown` found NaN."""
+        return torch.where(mask, scores, drawn.masked_fill(broken.unsqueeze(-1), torch.nan))
 
     @staticmethod
     def _noise(scores: Tensor, mask: Tensor, generator: torch.Generator | None, noise: Tensor | None) -> Tensor:

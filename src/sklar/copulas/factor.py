@@ -43,7 +43,7 @@ class FactorCopula(Copula):
         correlation: start, the correlation of any two variables where the families can.
 
     Raises:
-        ValueError: blocks.
+        ValueError: blocks, a start out of range. TypeError: families that are none.
     """
 
     def __init__(
@@ -56,6 +56,8 @@ class FactorCopula(Copula):
     ) -> None:
         super().__init__(dim, batch_shape)
         self._refuse_blocks(blocks)
+        if not 0 <= correlation < 1:
+            raise ValueError(f"FactorCopula: one factor makes correlations from 0 to below 1, got {correlation}")
         self.copulas = math.prod(self.batch_shape)
         star = VineStructure((*range(dim), dim), ((dim,) * dim,))
         self.pairs = VinePairs(star, {(0, m): families for m in range(dim)}, self.copulas)
@@ -95,13 +97,13 @@ class FactorCopula(Copula):
         copulas = elements % self.copulas
         return self._bind(dtype).pick(lambda value: value[copulas])
 
-    def _flat(self, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
-        """Scores of all rows and copulas ``(E, M)``, zero where missing, their mask, and the leading shape."""
+    def _flat(self, scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, torch.Size, Tensor]:
+        """Scores of all rows and copulas ``(E, M)``, their mask, the leading shape, and which rows hold NaN."""
         events = len(self.event_shape)
         lead = torch.broadcast_shapes(scores.shape[: scores.ndim - events], mask.shape[: mask.ndim - events])
         shape = (*lead, *self.event_shape)
-        w = torch.where(mask, scores, torch.zeros_like(scores))
-        return w.expand(shape).reshape(-1, self.dim), mask.expand(shape).reshape(-1, self.dim), lead
+        w, broken = self._shown(scores, mask)
+        return w.expand(shape).reshape(-1, self.dim), mask.expand(shape).reshape(-1, self.dim), lead, broken
 
     @staticmethod
     def _root(w: Tensor, shown: Tensor, pair: Turned | Blend, points: int, most: int = MOST) -> LineIntegral:
@@ -118,7 +120,7 @@ class FactorCopula(Copula):
 
     def log_prob(self, scores: Tensor, observed: Tensor | None = None) -> Tensor:
         """Log copula density of the observed scores: ``(..., *batch, M) -> (..., *batch)``."""
-        w, shown, lead = self._flat(scores, self._mask(scores, observed))
+        w, shown, lead, broken = self._flat(scores, self._mask(scores, observed))
         some = (shown.sum(-1) > 1).nonzero().flatten()
         result = w.new_zeros(len(w))
         if len(some):
@@ -129,7 +131,7 @@ class FactorCopula(Copula):
                 pair = self._elements(w.dtype, sharp)
                 again = self._root(w[sharp], shown[sharp], pair, 2 * MOST, SHARPEST)
                 result = result.index_put((sharp,), again.log_value)
-        return result.reshape((*lead, *self.batch_shape))
+        return result.reshape((*lead, *self.batch_shape)).masked_fill(broken, torch.nan)
 
     def impute(
         self,
@@ -151,8 +153,8 @@ class FactorCopula(Copula):
         lead = len(shape) - events
         extra = lead - max(scores.ndim, mask.ndim) + events
         full = shape[extra:]  # noise may bring rows where the scores have one
-        w, shown, _ = self._flat(scores.expand(full), mask.expand(full))
-        z = noise.expand(shape).reshape(-1, *w.shape)
+        w, shown, _, broken = self._flat(scores.expand(full), mask.expand(full))
+        z = noise.expand(shape).reshape(math.prod(shape[:extra]), *w.shape)
         count = shown.sum(-1)
         drawn = torch.zeros_like(z)
         for elements, draw in (
@@ -164,7 +166,7 @@ class FactorCopula(Copula):
             if len(some):
                 new = draw(w[some], shown[some], z[:, some], self._elements(w.dtype, some))
                 drawn = drawn.index_put((torch.arange(len(z), device=z.device)[:, None], some), new)
-        return torch.where(mask, scores, drawn.reshape(shape))
+        return self._completed(scores, mask, drawn.reshape(shape), broken)
 
     @staticmethod
     def _given_one(w: Tensor, shown: Tensor, z: Tensor, pair: Turned | Blend) -> Tensor:

@@ -28,9 +28,9 @@ class GaussianCopula(EllipticalCopula):
     def log_prob(self, scores: Tensor, observed: Tensor | None = None) -> Tensor:
         """Log copula density of the observed scores: ``(..., *batch, M) -> (..., *batch)``."""
         mask = self._mask(scores, observed)
-        w = torch.where(mask, scores, torch.zeros_like(scores))
+        w, broken = self._shown(scores, mask)
         patterns = Patterns(mask, len(self.event_shape))
-        return normal_log_prob(self.correlation(), w, patterns)
+        return normal_log_prob(self.correlation(), w, patterns).masked_fill(broken, torch.nan)
 
     def impute(
         self,
@@ -43,7 +43,9 @@ class GaussianCopula(EllipticalCopula):
         mask = self._mask(scores, observed)
         factor = self.cholesky()
         free = multiply(factor, self._noise(scores, mask, generator, noise))
-        return normal_impute(self._correlation(factor), free, scores, mask, Patterns(mask, len(self.event_shape)))
+        shown, broken = self._shown(scores, mask)
+        drawn = normal_impute(self._correlation(factor), free, shown, mask, Patterns(mask, len(self.event_shape)))
+        return self._completed(scores, mask, drawn, broken)
 
     @torch.no_grad()
     def fit(self, scores: Tensor, observed: Tensor | None = None) -> GaussianCopula:

@@ -7,13 +7,13 @@ import math
 import torch
 from torch import Tensor, nn
 
+from sklar.copulas.base import ABSURD
 from sklar.copulas.elliptical import EllipticalCopula, observed_whitening
 from sklar.copulas.pair.module import constrained, unconstrained
 from sklar.copulas.patterns import Patterns
 from sklar.numerics import student_score, student_value
 
 LOW, HIGH = 2.0, 50.0  # bounds of the degrees of freedom
-FURTHEST = 30.0  # scores beyond count as this one: the square of a t variable with two degrees of freedom is finite
 # A fit stays off the bounds, where no gradient is left to train on; of equal values the first, the largest, is taken.
 FIT_GRID = torch.linspace(math.log(49.5), math.log(2.02), 17, dtype=torch.float64).exp()
 ROUNDS = 8  # of a fit; three or four are needed
@@ -69,7 +69,9 @@ class StudentCopula(EllipticalCopula):
         mask = self._mask(scores, observed)
         patterns = Patterns(mask, len(self.event_shape))
         whitening = observed_whitening(self.correlation(torch.float64), patterns.masks)
-        return _log_density(_known(scores, mask), patterns, whitening, self.degrees()).to(scores.dtype)
+        shown, broken = self._shown(scores, mask)
+        value = _log_density(shown.double(), patterns, whitening, self.degrees()).to(scores.dtype)
+        return value.masked_fill(broken, torch.nan)
 
     def impute(
         self,
@@ -83,7 +85,8 @@ class StudentCopula(EllipticalCopula):
         noise = self._noise(scores, mask, generator, noise)
         patterns = Patterns(mask, len(self.event_shape))
         degrees = self.degrees().unsqueeze(-1)
-        x = student_value(_known(scores, mask), degrees)
+        shown, broken = self._shown(scores, mask)
+        x = student_value(shown.double(), degrees)
 
         # In a pattern's own order the observed variables come first.
         order = (~patterns.masks).byte().argsort(dim=-1, stable=True)
@@ -104,7 +107,8 @@ class StudentCopula(EllipticalCopula):
         start = torch.log(degrees + y.square().sum(-1, keepdim=True))
         spread = torch.exp(0.5 * (start + growth.cumsum(-1) - growth - torch.log(degrees + place)))
         x = patterns.apply(to_x, torch.where(before, y, drawn * spread))
-        return torch.where(mask, scores, student_score(torch.where(mask, 0.0, x), degrees).to(scores.dtype))
+        drawn = student_score(torch.where(mask, 0.0, x), degrees).to(scores.dtype)
+        return self._completed(scores, mask, drawn, broken)
 
     def _factors(self, order: Tensor, back: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """Matrices from the variables, in their own order, to ``y`` of the observed, and from all ``y`` to variables.
@@ -136,7 +140,7 @@ class StudentCopula(EllipticalCopula):
             ValueError: scores of another shape.
         """
         w, mask = self._rows(scores, observed)
-        w = w.clamp(-FURTHEST, FURTHEST)
+        w = w.clamp(-ABSURD, ABSURD)
         patterns = Patterns(mask, len(self.event_shape))
         prior = self._prior_rows(w, mask)
         current = torch.eye(self.dim, dtype=w.dtype, device=w.device).expand(*self.batch_shape, -1, -1)
@@ -156,11 +160,6 @@ class StudentCopula(EllipticalCopula):
         self.set_correlation(current)
         self.raw_degrees.copy_(unconstrained(degrees, LOW, HIGH))
         return self
-
-
-def _known(scores: Tensor, mask: Tensor) -> Tensor:
-    """Scores in float64, zero where missing."""
-    return torch.where(mask, scores, torch.zeros_like(scores)).double().clamp(-FURTHEST, FURTHEST)
 
 
 def _log_density(w: Tensor, patterns: Patterns, whitening: tuple[Tensor, Tensor], nu: Tensor) -> Tensor:

@@ -86,6 +86,12 @@ class VineCopula(Copula):
     ) -> None:
         super().__init__(dim, batch_shape)
         self._refuse_blocks(blocks)
+        if not isinstance(structure, str | VineStructure):
+            raise TypeError(f"VineCopula: structure must be a name or a VineStructure, got {structure!r}")
+        if samples < 1:
+            raise ValueError(f"VineCopula: samples must be at least 1, got {samples}")
+        if not -1 < correlation < 1:
+            raise ValueError(f"VineCopula: correlation must be in (-1, 1), got {correlation}")
         built = VineStructure.named(structure, dim) if isinstance(structure, str) else structure
         if built.dim != dim:
             raise ValueError(f"VineCopula: the structure has {built.dim} variables, dim is {dim}")
@@ -160,16 +166,17 @@ class VineCopula(Copula):
         """The log density with its error: see `Evaluation`."""
         mask = self._mask(scores, observed)
         lead = scores.shape[: scores.ndim - len(self.event_shape)]
-        w = torch.where(mask, scores, torch.zeros_like(scores))
+        w, broken = self._shown(scores, mask)
         # Complete rows are cheaper pair by pair than by a factor of the matrix.
         if self.shortcut and self.gaussian and not bool(mask.all()):
             value = normal_log_prob(self._normal(w.dtype), w, Patterns(mask, len(self.event_shape)))
-            nothing = torch.zeros_like(value)
+            nothing, value = torch.zeros_like(value), value.masked_fill(broken, math.nan)
             return Evaluation(value, nothing, torch.full_like(value, math.inf), nothing)
         w = w.reshape(-1, self.vines, self.dim)
         found = [self._evaluate(block, w) for block in blocks(mask, self.event_shape, lead)]
         shape = (*lead, *self.batch_shape)
-        return Evaluation(*(gather(parts, w).reshape(shape) for parts in zip(*found, strict=True)))
+        value, *rest = (gather(parts, w).reshape(shape) for parts in zip(*found, strict=True))
+        return Evaluation(value.masked_fill(broken, math.nan), *rest)
 
     def _evaluate(self, block: Block, w: Tensor) -> tuple[Part, Part, Part, Part]:
         part = block.take(w)
@@ -237,23 +244,22 @@ class VineCopula(Copula):
         mask = self._mask(scores, observed)
         noise = self._noise(scores, mask, generator, noise)
         events = len(self.event_shape)
+        shown, broken = self._shown(scores, mask)
         if self.shortcut and self.gaussian:
             r = self._normal(scores.dtype)
             free = multiply(torch.linalg.cholesky(r), noise)
-            return normal_impute(r, free, scores, mask, Patterns(mask, events))
+            return self._completed(scores, mask, normal_impute(r, free, shown, mask, Patterns(mask, events)), broken)
         shape = torch.broadcast_shapes(scores.shape, noise.shape, mask.shape)
         lead = scores.shape[: scores.ndim - events]
         lead = torch.broadcast_shapes(lead, mask.shape[: mask.ndim - events])
         extra = shape[: len(shape) - events - len(lead)]
         lead = shape[len(extra) : len(shape) - events]  # noise may bring rows where the scores have one
         rows, draws = math.prod(lead), math.prod(extra)
-        w = torch.where(mask, scores, torch.zeros_like(scores)).expand(*lead, *self.event_shape)
-        w = w.reshape(rows, self.vines, self.dim)
+        w = shown.expand(*lead, *self.event_shape).reshape(rows, self.vines, self.dim)
         z = noise.expand(shape).reshape(draws, rows, self.vines, self.dim)
         full_mask = mask if mask.ndim > events else mask.expand(self.event_shape)
         parts = [self._draw(block, w, z) for block in blocks(full_mask, self.event_shape, lead)]
-        result = gather(parts, z).reshape(shape)
-        return torch.where(mask, scores, result)
+        return self._completed(scores, mask, gather(parts, z).reshape(shape), broken)
 
     def _draw(self, block: Block, w: Tensor, z: Tensor) -> tuple[Block, Tensor]:
         part, noise = block.take(w), block.take(z)
