@@ -110,3 +110,90 @@ def test_a_mask_may_have_any_axis_of_length_one(batch, shared):
     assert torch.equal(copula.log_prob(scores, mask), copula.log_prob(scores, full))
     noise = torch.randn(shape, generator=generator)
     assert torch.allclose(copula.impute(scores, mask, noise=noise), copula.impute(scores, full, noise=noise), atol=1e-6)
+
+
+@ALL
+@pytest.mark.parametrize("batch", [(), (2,)])
+@pytest.mark.parametrize("lead", [(0,), (0, 4), (4, 0)])
+def test_no_rows(kind, batch, lead):
+    copula = kind(3, batch)
+    scores = torch.randn(*lead, *batch, 3)
+    shared = torch.tensor([True, False, True]).expand(*[1] * len(lead), 3)
+    for mask in (None, shared, torch.zeros(*lead, 3, dtype=torch.bool), torch.zeros(scores.shape, dtype=torch.bool)):
+        assert copula.log_prob(scores, mask).shape == (*lead, *batch)
+        if mask is not None:
+            assert copula.impute(scores, mask).shape == scores.shape
+            noise = torch.randn(5, *scores.shape)
+            assert copula.impute(scores, mask, noise=noise).shape == noise.shape
+    assert copula.rsample(lead).shape == scores.shape
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0,), "dim must be at least 1, got 0"),
+        ((3, (0,)), r"batch_shape \(0,\) holds no copula"),
+        ((3, (2, 0)), r"batch_shape \(2, 0\) holds no copula"),
+    ],
+)
+def test_no_variables_or_no_copulas(kind, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        kind(*arguments)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in COPULAS.values() if kind is not IndependenceCopula])
+@pytest.mark.parametrize("blocks", [(1, 1), (1, 1, 1, 1)])
+def test_blocks_must_sum_to_the_variables(kind, blocks):
+    with pytest.raises(ValueError, match="must sum to dim=3"):
+        kind(3, (), blocks)
+
+
+@pytest.mark.parametrize(
+    "copula",
+    [
+        lambda: VineCopula(3, families="indep"),
+        lambda: VineCopula(3, trees=0),
+        lambda: FactorCopula(3, families="indep"),
+        lambda: VineCopula(1),
+        lambda: FactorCopula(1),
+    ],
+)
+def test_fit_where_there_is_nothing_to_fit(copula):
+    copula = copula()
+    scores = torch.randn(20, copula.dim, generator=torch.Generator().manual_seed(0))
+    assert copula.fit(scores) is copula
+    assert torch.allclose(copula.log_prob(scores), torch.zeros(20), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [GaussianCopula, StudentCopula])
+@pytest.mark.parametrize("seed", range(5))
+def test_fit_to_two_rows_keeps_correlations_off_one(kind, seed):
+    scores = torch.randn(2, 3, generator=torch.Generator().manual_seed(seed))
+    for rows in (scores, scores[:1] * torch.tensor([[1.0], [-1.0]])):  # and rows that lie on a line
+        copula = kind(3).fit(rows)
+        off = copula.correlation()[~torch.eye(3, dtype=torch.bool)]
+        assert off.abs().max() < 1 - 1e-6
+        assert torch.isfinite(copula.log_prob(scores)).all()
+
+
+@pytest.mark.parametrize("absurd", [1e30, float("inf"), -float("inf"), float("nan")])
+@ALL
+def test_an_absurd_row_leaves_values_and_gradients_of_others_alone(kind, absurd):
+    copula = make(kind, 3, (2,), None)
+    generator = torch.Generator().manual_seed(0)
+    scores, noise = torch.randn(2, 6, 2, 3, generator=generator, dtype=torch.float64)
+    mask = torch.tensor([[1, 1, 1], [1, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1], [1, 0, 1]]).bool()
+    spoiled = scores.clone()
+    spoiled[1, 0, 0] = absurd
+    good = [0, 2, 3, 4, 5]
+    found = []
+    for w in (scores, spoiled.requires_grad_()):
+        value, drawn = copula.log_prob(w, mask), copula.impute(w, mask, noise=noise)
+        found.append((value[good], drawn[good]))
+    assert all(torch.allclose(a, b, atol=1e-9) for a, b in zip(*found, strict=True))
+    assert bool(value[1, 0].isnan()) == (math.isnan(absurd) and kind is not IndependenceCopula)
+    total = value[good].sum() + drawn[good].sum()
+    parameters = [p for p in copula.parameters() if p.numel()]
+    slopes = torch.autograd.grad(total, [spoiled, *parameters], allow_unused=True)
+    assert all(torch.isfinite(slope).all() for slope in slopes if slope is not None)

@@ -223,6 +223,9 @@ def test_fit_is_at_least_as_likely_as_the_truth(missing):
 def test_what_is_no_factor_copula():
     with pytest.raises(ValueError, match="cannot be independent within"):
         FactorCopula(3, (), (1, 2))
+    for correlation in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match="one factor makes correlations from 0 to below 1"):
+            FactorCopula(3, correlation=correlation)
     with pytest.raises(ValueError, match="fitting needs"):
         FactorCopula(3).fit(torch.zeros(3))
     assert pair_copula("frank").family.name == FactorCopula(3, families="frank").pair(1).family.name

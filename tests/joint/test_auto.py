@@ -116,3 +116,49 @@ def test_the_natural_coupling():
 def test_errors(z, observed, settings, error, message):
     with pytest.raises(error, match=message):
         sklar.Joint.fit(z, observed, copula="auto", **settings)
+
+
+def test_a_candidate_that_fails_is_left_out(elliptical_only, monkeypatch):
+    def fail(*_, **__):
+        raise torch.linalg.LinAlgError("no factor")
+
+    z = elliptical(100, None)
+    monkeypatch.setattr(COPULAS["student"], "fit", fail)
+    with pytest.warns(UserWarning, match=r"left out: student \(no factor\)"):
+        joint = Joint.fit(z, copula="auto", components=1)
+    assert joint.report["student"] == -np.inf
+    assert np.isfinite(joint.report["gaussian"])
+    monkeypatch.setattr(COPULAS["gaussian"], "fit", fail)
+    monkeypatch.setattr(JointMixture, "fit", fail)
+    with pytest.raises(ValueError, match=r"none of the candidates could be fitted.*mixture"):
+        Joint.fit(z, copula="auto", components=1)
+
+
+def test_a_winner_that_fails_on_all_rows_gives_way_to_the_next(elliptical_only, monkeypatch):
+    z, own = clustered(200), JointMixture.fit
+
+    def fail_on_all(z, observed=None, *arguments, **settings):
+        if len(z["a"]) == 200:
+            raise RuntimeError("too many")
+        return own(z, observed, *arguments, **settings)
+
+    monkeypatch.setattr(JointMixture, "fit", fail_on_all)
+    with pytest.warns(UserWarning, match=r"left out: mixture \(too many\)"):
+        joint = Joint.fit(z, copula="auto", components=1)
+    assert isinstance(joint, Joint)
+    assert joint.report["mixture"] == -np.inf
+
+
+@pytest.mark.filterwarnings("ignore:candidates left out")
+@pytest.mark.parametrize("rows", [3, 4, 5, 8])
+def test_very_few_rows(elliptical_only, rows):
+    z = {name: torch.randn(rows, 1, generator=torch.Generator().manual_seed(k)) for k, name in enumerate("abc")}
+    joint = Joint.fit(z, copula="auto")
+    assert np.isfinite(joint.report["mixture"]) == (rows > 3)
+    assert torch.isfinite(joint.log_prob(z)).all()
+
+
+@pytest.mark.parametrize("copula", ["vine", "factor", "auto"])
+def test_a_single_modality(copula):
+    x = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.isfinite(Joint.fit({"a": x}, copula=copula).log_prob({"a": x})).all()

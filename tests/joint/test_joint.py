@@ -185,3 +185,11 @@ def test_dependence_of_real_views_helps_with_missing_rows(shared):
         for copula in ("gaussian", "independence")
     }
     assert score["gaussian"] > score["independence"] + 0.5
+
+
+@pytest.mark.parametrize("copula", ["gaussian", "student"])
+@pytest.mark.parametrize("seed", range(3))
+def test_two_rows_can_be_fitted(copula, seed):
+    generator = torch.Generator().manual_seed(seed)
+    z = {name: torch.randn(2, 1, generator=generator) for name in "abc"}
+    assert torch.isfinite(Joint.fit(z, copula=copula).log_prob(z)).all()

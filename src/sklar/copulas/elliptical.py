@@ -9,6 +9,8 @@ from sklar.copulas.base import Copula
 from sklar.copulas.patterns import Patterns
 from sklar.numerics import shrinkage_intensity
 
+LEAST = 1e-5  # shrinkage of a fit: rows on a line would make correlations of exactly one
+
 
 class EllipticalCopula(Copula):
     """Variables with correlation matrix ``R``, made by a Cholesky factor.
@@ -139,7 +141,8 @@ class EllipticalCopula(Copula):
                 completed = multiply(current, solved) * weight.sqrt().unsqueeze(-1)
             moment = torch.einsum("n...i,n...j->...ij", completed, completed) / len(x) + rest + prior * eye
             scale = moment.diagonal(dim1=-2, dim2=-1).rsqrt()
-            updated = moment * scale.unsqueeze(-1) * scale.unsqueeze(-2)
+            updated = (moment * scale.unsqueeze(-1) * scale.unsqueeze(-2)).lerp(eye, LEAST)
+            updated = 0.5 * (updated + updated.mT)  # rounding to one side would grow from step to step
             change = float((updated - current).abs().max())
             current = updated
             if change < tolerance or (degrees is None and len(patterns.counts) == 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklar.copulas.base import Copula
 
@@ -20,6 +20,15 @@ def maximise(copula: Copula, scores: Tensor, mask: Tensor, iterations: int = 60)
         iterations: at most.
     """
     parameters = [p for p in copula.parameters() if p.numel()]
+    if parameters:
+        _climb(copula, parameters, scores, mask, iterations)
+    with torch.no_grad():
+        parts = zip(scores.split(ROWS), mask.split(ROWS), strict=True)
+        return sum(float(copula.log_prob(rows, shown).sum()) for rows, shown in parts) / len(scores)
+
+
+def _climb(copula: Copula, parameters: list[nn.Parameter], scores: Tensor, mask: Tensor, iterations: int) -> None:
+    """The search of `maximise`, over at least one parameter."""
     wanted = [p.requires_grad for p in parameters]
     for parameter in parameters:
         parameter.requires_grad_(True)
@@ -37,12 +46,8 @@ def maximise(copula: Copula, scores: Tensor, mask: Tensor, iterations: int = 60)
             total = total + loss.detach()
         return total
 
-    if parameters:
-        with torch.enable_grad():
-            optimizer.step(closure)
-        for parameter, want in zip(parameters, wanted, strict=True):
-            parameter.requires_grad_(want)
-            parameter.grad = None
-    with torch.no_grad():
-        parts = zip(scores.split(ROWS), mask.split(ROWS), strict=True)
-        return sum(float(copula.log_prob(rows, shown).sum()) for rows, shown in parts) / len(scores)
+    with torch.enable_grad():
+        optimizer.step(closure)
+    for parameter, want in zip(parameters, wanted, strict=True):
+        parameter.requires_grad_(want)
+        parameter.grad = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -48,10 +50,13 @@ class Patterns:
         Returns:
             ``(*extra, *lead, *batch, i)``.
         """
+        if len(matrices) == 0:  # no rows
+            return vectors.new_zeros(*vectors.shape[:-1], matrices.shape[-2])
         if len(matrices) == 1:
             return self._multiply(matrices[0], vectors)
         batch = matrices.shape[1:-2]
-        rows = vectors.reshape(-1, len(self.index), *batch, vectors.shape[-1])
+        extra = vectors.shape[: vectors.ndim - 1 - len(batch) - len(self.lead)]
+        rows = vectors.reshape(math.prod(extra), len(self.index), *batch, vectors.shape[-1])
         if batch:  # many small matrices: one gather, then elementwise
             result = (matrices[self.index] * rows.unsqueeze(-2)).sum(-1)
         else:  # few large ones: the rows of a pattern side by side, one product a pattern

@@ -19,6 +19,8 @@ from sklar.joint.mixture import JointMixture
 HOLDOUT = 0.2  # share of the rows by which the candidates are compared
 # Most subsets of a larger vine are integrals over several hidden variables: a comparison would take hours.
 MOST_MODALITIES = {"vine": 4}
+COMPONENTS = (5, 10, 20)  # of the mixture, as far as there are rows
+FAILURES = (ValueError, ArithmeticError, RuntimeError)  # the last has torch's LinAlgError
 MIXTURE = "mixture"  # its name in the report, beside the copulas'
 
 Fit = Callable[[Mapping[str, Any], Any], Joint | JointMixture]
@@ -37,7 +39,7 @@ def fit_best(
     Candidates are `Joint` with every copula of the registry except independence (and a vine of more than four
     modalities, which takes too long), and `JointMixture`. Each is fitted to four fifths of the rows and scored on the
     rest by the mean log density of what random sub-patterns leave out, given what they keep: the same rows and
-    sub-patterns for all.
+    sub-patterns for all. A candidate that cannot be fitted (to very few rows, say) is left out with a warning.
 
     Args:
         z: embeddings ``{name: (n, d_m)}``.
@@ -49,22 +51,42 @@ def fit_best(
         seed: of the split, the sub-patterns and the starts.
 
     Returns:
-        The winner, with ``report``: every candidate's score in nats a row.
+        The winner, with ``report``: every candidate's score in nats a row, minus infinity for one left out.
 
     Raises:
-        KeyError, ValueError, TypeError: see `Joint.fit`; ValueError also for too few rows to hold some out.
+        KeyError, ValueError, TypeError: see `Joint.fit`; ValueError also for too few rows to hold some out, and where
+            no candidate can be fitted.
     """
+    failed: dict[str, str] = {}  # why, by candidate
+    report: dict[str, float] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the winner's own fit warns once
         values, mask, widths, _ = check_rows_to_fit(z, observed)
+        Joint(widths, marginal, "independence", coupling, components)  # settings in error are no candidate's failure
         fits = _candidates(len(widths), marginal, coupling, components, seed)
         holdout = Holdout(mask, HOLDOUT, torch.Generator().manual_seed(seed))
         rest = {name: value[holdout.rest] for name, value in zip(widths, values, strict=True)}
-        report = {}
+        whole = dict(zip(widths, values, strict=True))
         for name, fit in fits.items():
-            score = holdout.score(_density(fit(rest, mask[holdout.rest]), dict(zip(widths, values, strict=True))))
-            report[name] = score if math.isfinite(score) else -math.inf
-    winner = fits[max(report, key=lambda name: report[name])](z, observed)
+            try:
+                score = holdout.score(_density(fit(rest, mask[holdout.rest]), whole))
+                if not math.isfinite(score):
+                    raise ValueError(f"its held-out score is {score}")
+            except FAILURES as error:
+                score, failed[name] = -math.inf, str(error)
+            report[name] = score
+    winner = None
+    for name in sorted(fits.keys() - failed.keys(), key=lambda name: report[name], reverse=True):
+        try:
+            winner = fits[name](z, observed)
+            break
+        except FAILURES as error:
+            report[name], failed[name] = -math.inf, str(error)
+    reasons = "; ".join(f"{name} ({reason})" for name, reason in failed.items())
+    if winner is None:
+        raise ValueError(f"none of the candidates could be fitted and compared: {reasons}")
+    if failed:
+        warnings.warn(f"candidates left out: {reasons}", stacklevel=3)
     winner.report = report
     return winner
 
@@ -81,8 +103,15 @@ def _candidates(modalities: int, marginal: str, coupling: str | None, components
         full = natural_coupling("student", marginal) == "full"
         names = [name for name in names if name not in PAIRED and (full or name != "student")]
     fits: dict[str, Fit] = {name: joint(name) for name in names}
-    fits[MIXTURE] = lambda z, observed: JointMixture.fit(z, observed, seed=seed)
+    fits[MIXTURE] = lambda z, observed: JointMixture.fit(z, observed, _numbers(z), seed=seed)
     return fits
+
+
+def _numbers(z: Mapping[str, Any]) -> list[int]:
+    """Numbers of components for a mixture of these rows, some of which it holds out itself."""
+    rows = len(next(iter(z.values())))
+    most = max(1, rows - max(1, round(HOLDOUT * rows)))
+    return [number for number in COMPONENTS if number <= most] or [most]
 
 
 def _density(joint: Joint | JointMixture, z: dict[str, Tensor]) -> Callable[[Tensor, Tensor], Tensor]:

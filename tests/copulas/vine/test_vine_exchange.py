@@ -193,3 +193,58 @@ def test_what_is_no_vine():
         VineCopula(3).log_prob(torch.zeros(3), torch.ones(3))
     with pytest.raises(ValueError, match="scores must end in"):
         VineCopula(3).rosenblatt(torch.zeros(2))
+
+
+@pytest.mark.parametrize("trees", [0, 1, 2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_selection_keeps_a_given_truncated_structure(trees, seed):
+    generator = torch.Generator().manual_seed(seed)
+    w = 0.6 * torch.randn(200, 5, generator=generator) + 0.8 * torch.randn(200, 1, generator=generator)
+    structure = random_structure(5, seed).truncate(trees)
+    found = VineCopula.select(w.requires_grad_(True), families=["gaussian", "indep"], structure=structure)
+    assert found.structure == structure
+    assert torch.isfinite(found.log_prob(w)).all()
+    chosen = VineCopula.select(w, families=["gaussian", "indep"], structure=structure, trees=0).structure
+    assert chosen == structure.truncate(chosen.trees)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"families": []}, ValueError, "at least one family"),
+        ({"families": ["gaussian", "franck", "tll"]}, ValueError, r"unknown families \['franck', 'tll'\]"),
+        ({"trees": -1}, ValueError, "must not be negative"),
+        ({"trees": 1.5}, TypeError, "must be an integer"),
+        ({"criterion": "cic"}, ValueError, "unknown criterion 'cic'"),
+        ({"structure": "dvine"}, TypeError, "must be a VineStructure"),
+        ({"structure": VineStructure.dvine(range(4))}, ValueError, "has 4 variables, the scores have 3"),
+    ],
+)
+def test_what_cannot_be_selected(settings, error, message):
+    with pytest.raises(error, match=message):
+        VineCopula.select(torch.randn(20, 3, generator=torch.Generator().manual_seed(0)), **settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_json_of_every_floating_type(dtype):
+    vine = VineCopula(3, families=["clayton", "frank"]).to(dtype)
+    again = vine_from_json(vine.to_json())
+    assert again.anchor.dtype == vine.anchor.dtype
+    for own, kept in zip(vine.parameters(), again.parameters(), strict=True):
+        assert own.dtype == kept.dtype
+        assert torch.equal(own, kept)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"samples": 0}, ValueError, "samples must be at least 1"),
+        ({"correlation": 1.0}, ValueError, r"correlation must be in \(-1, 1\), got 1.0"),
+        ({"correlation": -1.5}, ValueError, r"correlation must be in \(-1, 1\)"),
+        ({"trees": 1.5}, TypeError, "must be an integer, got 1.5"),
+        ({"structure": 3}, TypeError, "structure must be a name or a VineStructure, got 3"),
+    ],
+)
+def test_settings_of_no_vine(settings, error, message):
+    with pytest.raises(error, match=message):
+        VineCopula(3, **settings)

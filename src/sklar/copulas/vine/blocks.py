@@ -29,7 +29,7 @@ Part = tuple[Block, Tensor]
 
 
 def blocks(mask: Tensor, event_shape: tuple[int, ...], lead: torch.Size) -> Iterator[Block]:
-    """The blocks of a batch.
+    """The blocks of a batch; of one without rows a single block of none, with nothing hidden.
 
     Args:
         mask: as from `Copula._mask`: with leading axes that are the scores' last ones, or with none.
@@ -37,6 +37,9 @@ def blocks(mask: Tensor, event_shape: tuple[int, ...], lead: torch.Size) -> Iter
         lead: leading shape of the scores; rows are counted over it.
     """
     dim, vines = event_shape[-1], math.prod(event_shape[:-1])
+    if not math.prod(lead):
+        yield Block(frozenset(range(dim)), None, None)
+        return
     patterns = Patterns(mask, len(event_shape))
     per_row = patterns.masks.expand(len(patterns.masks), *event_shape).reshape(-1, vines, dim)
     repeat = math.prod(lead) // len(patterns.index) if len(patterns.index) else 0

@@ -13,7 +13,12 @@ from sklar.copulas.vine.structure import VineStructure
 if TYPE_CHECKING:
     from sklar.copulas.vine.module import VineCopula
 
-_TYPES = {"float32": torch.float32, "float64": torch.float64}
+_TYPES = {
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
 
 
 def description(vine: VineCopula) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class VineStructure:
         """The first ``trees`` trees alone; None for all."""
         if trees is None:
             return self
+        if not isinstance(trees, Integral):
+            raise TypeError(f"vine: the number of trees must be an integer, got {trees!r}")
         if trees < 0:
             raise ValueError(f"vine: the number of trees must not be negative, got {trees}")
         return VineStructure(self.order, self.array[:trees])
