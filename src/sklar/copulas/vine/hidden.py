@@ -15,6 +15,7 @@ from sklar.numerics.line import MOST, SHARPEST, LineIntegral
 Scores = dict[int, Tensor]  # by variable, shapes that broadcast to (..., rows, B)
 Density = Callable[[Scores], Tensor]  # log density of what depends on the hidden variables
 POINTS = 32  # nodes of an integral to begin with
+NESTED = 128  # nodes at most of each of two integrals, unless a row needs more
 TOLERATED = 1e-9  # error of an inner integral that needs no more nodes
 FINE = 64  # of one whose quantiles are asked for: the interpolant needs more than the sum
 # The proposal is a mixture of the conditional normals of the same taus, widened, and of one that covers everything.
@@ -126,15 +127,17 @@ class Hidden:
         return line.log_value, line.error + inner, line.settled & ~(inner > TOLERATED)
 
     def _quadrature(self) -> tuple[Tensor, Tensor]:
-        """Log of the integral and its error; contradictory tails make peaks that a few rows need more nodes for."""
-        log_value, error, settled = self._integrate(self.known, self.frame, POINTS, MOST)
+        """Log of the integral and its error; a few rows need more nodes: contradictory tails make narrow peaks."""
+        two = len(self.variables) == 2
+        log_value, error, settled = self._integrate(self.known, self.frame, POINTS, NESTED if two else MOST)
         rows = (~settled).any(-1).nonzero().flatten()
-        if len(rows):
-            some = {v: w[rows] for v, w in self.known.items()}
-            most = SHARPEST if len(self.variables) == 1 else 4 * MOST
-            again, last, _ = self._integrate(some, Frame(self.frame.correlation, some), 2 * MOST, most)
-            log_value = log_value.index_copy(0, rows, again)
-            error = error.index_copy(0, rows, last)
+        # An integral inside an integral holds the square of its nodes: a row at a time.
+        for part in rows.split(1 if two else max(1, len(rows))) if len(rows) else ():
+            some = {v: w[part] for v, w in self.known.items()}
+            points, most = (NESTED, 2 * MOST) if two else (2 * MOST, SHARPEST)
+            again, last, _ = self._integrate(some, Frame(self.frame.correlation, some), points, most)
+            log_value = log_value.index_copy(0, part, again)
+            error = error.index_copy(0, part, last)
         return log_value, error
 
     def integral(self) -> Integral:
@@ -162,7 +165,7 @@ class Hidden:
         known, frame, rest = self.known, self.frame, self.variables
         while rest:
             variable, target = rest[0], noise[rest[0]]
-            line = self._line(rest, known, frame, FINE)
+            line = self._line(rest, known, frame, FINE, NESTED if len(rest) == 2 else MOST)
             # The first integral is shared by all draws, the second depends on the first draw.
             drawn[variable] = line.quantile(target) if not drawn else line.quantile(target.unsqueeze(0))[0]
             known, frame, rest = {**known, variable: drawn[variable]}, frame.given(variable, drawn[variable]), rest[1:]
