@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-ABSURD = (
-    30.0  # a score beyond it counts as this one; the square of its t variable with two degrees of freedom is finite
-)
+# A score beyond it counts as this one: the square of its t variable with two degrees of freedom is finite.
+ABSURD = 30.0
 
 
 class Copula(nn.Module):
@@ -128,6 +127,19 @@ class Copula(nn.Module):
             return mask
         return mask.expand(*lead, *mask.shape[-events:])
 
+    def _rows(self, scores: Tensor, observed: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Rows to be fitted to in float64, zero where missing, and their mask.
+
+        Raises:
+            ValueError: a wrong shape, or fewer than two rows.
+        """
+        if scores.ndim != 1 + len(self.event_shape) or len(scores) < 2:
+            raise ValueError(
+                f"{type(self).__name__}: fitting needs (n, {self.event_shape}) scores, got {tuple(scores.shape)}"
+            )
+        mask = self._mask(scores, observed)
+        return torch.where(mask, scores, torch.zeros_like(scores)).detach().double(), mask
+
     @staticmethod
     def _shown(scores: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Observed scores, zero where missing or NaN and no farther out than `ABSURD`, and which rows hold NaN.
@@ -149,6 +161,16 @@ class Copula(nn.Module):
             return noise
         shape = torch.broadcast_shapes(scores.shape, mask.shape)
         return torch.randn(shape, generator=generator, dtype=scores.dtype, device=scores.device)
+
+    @staticmethod
+    def _draws_and_rows(scores: Tensor, mask: Tensor, noise: Tensor) -> tuple[torch.Size, torch.Size]:
+        """The broadcast shape of the three in two: axes of several draws, and those of the rows with their events.
+
+        Noise may bring rows where the scores have one.
+        """
+        shape = torch.broadcast_shapes(scores.shape, mask.shape, noise.shape)
+        draws = len(shape) - max(scores.ndim, mask.ndim)
+        return shape[:draws], shape[draws:]
 
     def extra_repr(self) -> str:
         """Size, for printing."""

@@ -95,15 +95,6 @@ class EllipticalCopula(Copula):
         x = torch.cat(parts, dim=-2)
         self.lower.copy_(x[..., self.rows, self.columns].expand_as(self.lower))
 
-    def _rows(self, scores: Tensor, observed: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Rows to be fitted to in float64, zero where missing, and their mask; ValueError for a wrong shape."""
-        if scores.ndim != 1 + len(self.event_shape) or len(scores) < 2:
-            raise ValueError(
-                f"{type(self).__name__}: fitting needs (n, {self.event_shape}) scores, got {tuple(scores.shape)}"
-            )
-        mask = self._mask(scores, observed)
-        return torch.where(mask, scores, torch.zeros_like(scores)).double(), mask
-
     @staticmethod
     def _em(
         x: Tensor,

@@ -84,10 +84,7 @@ class FactorCopula(Copula):
     def _start(self, loadings: Tensor) -> None:
         """Give each pair the Kendall's tau of its normal loading, ``(B, M)``."""
         tau = 2 / torch.pi * torch.asin(loadings.clamp(-STRONGEST, STRONGEST))
-        module = self.pairs.kind(0)
-        for part in module.parts() if isinstance(module, Mixture) else [module]:
-            part.set_tau(tau)
-            part.raw.clamp_(-6.0, 6.0)
+        self.pairs.start({(0, m): tau[:, m] for m in range(self.dim)})
 
     def _bind(self, dtype: torch.dtype) -> Turned | Blend:
         return self.pairs.bind(dtype).pick(0, 0, Take(range(self.dim), self.dim), None)
@@ -148,13 +145,9 @@ class FactorCopula(Copula):
         """
         mask = self._mask(scores, observed)
         noise = self._noise(scores, mask, generator, noise)
-        shape = torch.broadcast_shapes(scores.shape, noise.shape, mask.shape)
-        events = len(self.event_shape)
-        lead = len(shape) - events
-        extra = lead - max(scores.ndim, mask.ndim) + events
-        full = shape[extra:]  # noise may bring rows where the scores have one
+        draws, full = self._draws_and_rows(scores, mask, noise)
         w, shown, _, broken = self._flat(scores.expand(full), mask.expand(full))
-        z = noise.expand(shape).reshape(math.prod(shape[:extra]), *w.shape)
+        z = noise.expand(*draws, *full).reshape(math.prod(draws), *w.shape)
         count = shown.sum(-1)
         drawn = torch.zeros_like(z)
         for elements, draw in (
@@ -166,7 +159,7 @@ class FactorCopula(Copula):
             if len(some):
                 new = draw(w[some], shown[some], z[:, some], self._elements(w.dtype, some))
                 drawn = drawn.index_put((torch.arange(len(z), device=z.device)[:, None], some), new)
-        return self._completed(scores, mask, drawn.reshape(shape), broken)
+        return self._completed(scores, mask, drawn.reshape(*draws, *full), broken)
 
     @staticmethod
     def _given_one(w: Tensor, shown: Tensor, z: Tensor, pair: Turned | Blend) -> Tensor:
@@ -211,13 +204,10 @@ class FactorCopula(Copula):
         Raises:
             ValueError: shapes that do not fit.
         """
-        if scores.ndim != 1 + len(self.event_shape) or len(scores) < 2:
-            raise ValueError(f"FactorCopula: fitting needs (n, {self.event_shape}) scores, got {tuple(scores.shape)}")
-        mask = self._mask(scores, observed).expand(scores.shape)
-        w = torch.where(mask, scores, torch.zeros_like(scores)).detach().double()
+        w, mask = self._rows(scores, observed)
         normal = GaussianCopula(self.dim, self.batch_shape).double().to(w.device).fit(w, mask)
         self._start(_loadings(normal.correlation().detach().reshape(-1, self.dim, self.dim)))
-        maximise(self, w, mask)
+        maximise(self, w, mask.expand(w.shape))
         return self
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sklar.copulas.base import Copula
 
 ROWS = 512  # rows of one backward pass, to bound memory
 
 
-def maximise(copula: Copula, scores: Tensor, mask: Tensor, iterations: int = 60) -> float:
-    """Raise the mean log density of the observed scores in place by L-BFGS; returns it, in nats.
+def maximise(copula: Copula, scores: Tensor, mask: Tensor, iterations: int = 60) -> None:
+    """Raise the mean log density of the observed scores in place by L-BFGS.
 
     Args:
         copula: with its parameters where the search begins; they are what is optimised.
@@ -20,15 +20,8 @@ def maximise(copula: Copula, scores: Tensor, mask: Tensor, iterations: int = 60)
         iterations: at most.
     """
     parameters = [p for p in copula.parameters() if p.numel()]
-    if parameters:
-        _climb(copula, parameters, scores, mask, iterations)
-    with torch.no_grad():
-        parts = zip(scores.split(ROWS), mask.split(ROWS), strict=True)
-        return sum(float(copula.log_prob(rows, shown).sum()) for rows, shown in parts) / len(scores)
-
-
-def _climb(copula: Copula, parameters: list[nn.Parameter], scores: Tensor, mask: Tensor, iterations: int) -> None:
-    """The search of `maximise`, over at least one parameter."""
+    if not parameters:
+        return
     wanted = [p.requires_grad for p in parameters]
     for parameter in parameters:
         parameter.requires_grad_(True)

@@ -10,6 +10,15 @@ from sklar.copulas.pair import PairScores
 from sklar.numerics import log_normal
 
 
+def new_figure(width: float, height: float, layout: Any = None) -> Any:
+    """An empty matplotlib figure that no window waits for; sizes in inches. ImportError: matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install 'sklar[train]'") from error
+    return Figure(figsize=(width, height), layout=layout)
+
+
 @torch.no_grad()
 def contour(copula: PairScores, axes: Any = None, reach: float = 3.0, points: int = 121) -> Any:
     """Contours on the score scale, where independence is a set of circles; returns the matplotlib axes.
@@ -23,14 +32,10 @@ def contour(copula: PairScores, axes: Any = None, reach: float = 3.0, points: in
     Raises:
         ImportError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install 'sklar[train]'") from error
     if copula.batch_shape:
         raise ValueError(f"one picture shows one pair, not a batch of shape {tuple(copula.batch_shape)}")
     if axes is None:
-        axes = Figure(figsize=(4, 4)).add_subplot()
+        axes = new_figure(4, 4).add_subplot()
     grid = torch.linspace(-reach, reach, points, dtype=torch.float64)
     x, y = torch.meshgrid(grid, grid, indexing="xy")
     density = torch.exp(copula.log_prob(x, y) + log_normal(x) + log_normal(y))

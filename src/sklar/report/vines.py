@@ -10,17 +10,9 @@ import torch
 
 from sklar.copulas import Copula, Mixture, PairCopula, VineCopula
 from sklar.copulas.vine import Edge
-from sklar.report.copulas import contour
+from sklar.report.copulas import contour, new_figure
 
 DRAWS = 4000  # of which Kendall's taus are estimated; standard error about .01
-
-
-def _figure(width: float, height: float) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install 'sklar[train]'") from error
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _names(copula: Copula, names: Sequence[str] | None) -> list[str]:
@@ -52,7 +44,7 @@ def trees(copula: VineCopula, names: Sequence[str] | None = None, vine: int = 0)
     """
     labels = _names(copula, names)
     structure = copula.structure
-    figure = _figure(4.2 * max(1, structure.trees), 4.2)
+    figure = new_figure(4.2 * max(1, structure.trees), 4.2, "constrained")
     panels = figure.subplots(1, max(1, structure.trees), squeeze=False)[0]
     for axes in panels:
         axes.set(xlim=(-1.4, 1.4), ylim=(-1.4, 1.4), aspect="equal")
@@ -87,7 +79,7 @@ def pairs(copula: VineCopula, names: Sequence[str] | None = None, vine: int = 0)
     labels = _names(copula, names)
     structure = copula.structure
     rows = max(1, structure.trees)
-    figure = _figure(2.6 * (copula.dim - 1), 2.8 * rows)
+    figure = new_figure(2.6 * (copula.dim - 1), 2.8 * rows, "constrained")
     panels = figure.subplots(rows, copula.dim - 1, squeeze=False)
     for axes in panels.flat:
         axes.axis("off")
@@ -117,7 +109,7 @@ def dependence(copula: Copula, names: Sequence[str] | None = None, index: int = 
     labels = _names(copula, names)
     tau = kendall(copula, index, seed)
     side = 1.6 + 0.6 * copula.dim
-    figure = _figure(side + 0.8, side)
+    figure = new_figure(side + 0.8, side, "constrained")
     axes = figure.subplots()
     image = axes.imshow(tau, vmin=-1, vmax=1, cmap="RdBu_r")
     axes.set_xticks(range(copula.dim), labels, rotation=45, ha="right")

@@ -76,12 +76,16 @@ def to_pyvinecopulib(vine: VineCopula) -> Any:
             family = getattr(peer.families, pair.family.name)
             row.append(peer.Bicop(family=family, rotation=pair.rotation, **settings))
         rows.append(row)
-    structure = peer.RVineStructure.from_struct_array(
-        order=[v + 1 for v in vine.structure.order],
-        struct_array=[[value + 1 for value in columns] for columns in vine.structure.array],
+    return peer.Vinecop.from_structure(structure=_their_structure(peer, vine.structure), pair_copulas=rows)
+
+
+def _their_structure(peer: Any, structure: VineStructure) -> Any:
+    """The structure as pyvinecopulib's, which counts from one."""
+    return peer.RVineStructure.from_struct_array(
+        order=[v + 1 for v in structure.order],
+        struct_array=[[value + 1 for value in row] for row in structure.array],
         natural_order=True,
     )
-    return peer.Vinecop.from_structure(structure=structure, pair_copulas=rows)
 
 
 def select(
@@ -130,11 +134,7 @@ def select(
     u = torch.special.ndtr(scores.double()).cpu().numpy()
     settings: dict[str, Any] = {}
     if structure is not None:
-        settings["structure"] = peer.RVineStructure.from_struct_array(
-            order=[v + 1 for v in structure.order],
-            struct_array=[[value + 1 for value in row] for row in _complete(structure).array],
-            natural_order=True,
-        )
+        settings["structure"] = _their_structure(peer, _complete(structure))
     found = peer.Vinecop.from_data(u, controls=controls, **settings)
     if found.trunc_lvl > most:  # its own choice of a truncation knows no bound
         found.truncate(most)

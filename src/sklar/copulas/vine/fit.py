@@ -10,11 +10,9 @@ from torch import Tensor
 
 from sklar.copulas.gaussian import GaussianCopula
 from sklar.copulas.likelihood import maximise
-from sklar.copulas.pair import Mixture
 
 if TYPE_CHECKING:
     from sklar.copulas.vine.module import VineCopula
-    from sklar.copulas.vine.pairs import VinePairs
 
 STRONGEST = 0.9  # Kendall's tau of a start at most
 
@@ -34,16 +32,13 @@ def fit(vine: VineCopula, scores: Tensor, observed: Tensor | None = None, iterat
     Raises:
         ValueError: shapes that do not fit, or scores that are not finite where observed.
     """
-    if scores.ndim != 1 + len(vine.event_shape) or len(scores) < 2:
-        raise ValueError(f"VineCopula: fitting needs (n, {vine.event_shape}) scores, got {tuple(scores.shape)}")
-    mask = vine._mask(scores, observed).expand(scores.shape)
-    w = torch.where(mask, scores, torch.zeros_like(scores)).detach().double()
+    w, mask = vine._rows(scores, observed)
     bad = ~torch.isfinite(w).flatten(1).all(1)
     if bool(bad.any()):
         raise ValueError(f"VineCopula: row {int(bad.nonzero()[0])} has observed scores that are not finite")
     normal = GaussianCopula(vine.dim, vine.batch_shape).double().to(w.device).fit(w, mask)
     start_from(vine, normal.correlation().reshape(vine.vines, vine.dim, vine.dim))
-    maximise(vine, w, mask, iterations)
+    maximise(vine, w, mask.expand(w.shape), iterations)
     return vine
 
 
@@ -60,14 +55,4 @@ def start_from(vine: VineCopula, correlation: Tensor) -> None:
                 rest = rest - cross @ torch.linalg.solve(correlation[:, given][:, :, given], cross.mT)
             partial = rest[:, 0, 1] * (rest[:, 0, 0] * rest[:, 1, 1]).clamp(min=1e-12).rsqrt()
             taus[columns, e] = (2 / math.pi * torch.asin(partial.clamp(-1, 1))).clamp(-STRONGEST, STRONGEST)
-    _set_taus(vine.pairs, taus)
-
-
-def _set_taus(pairs: VinePairs, taus: dict[tuple[int, int], Tensor]) -> None:
-    for k in range(len(pairs.keys)):
-        own = sorted((position, place) for place, (kind, position) in pairs.places.items() if kind == k)
-        wanted = torch.stack([taus[place] for _, place in own], -1)
-        module = pairs.kind(k)
-        for part in module.parts() if isinstance(module, Mixture) else [module]:
-            part.set_tau(wanted)
-            part.raw.clamp_(-6.0, 6.0)  # away from the bounds, where the gradient vanishes
+    vine.pairs.start(taus)

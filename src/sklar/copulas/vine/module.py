@@ -117,7 +117,7 @@ class VineCopula(Copula):
     def _start(self, correlation: float) -> None:
         first = [place for place in self.pairs.places if place[0] == 0]
         for place in first:
-            self.set_pair(*place, _with_tau(self.pair(*place), 2 / math.pi * math.asin(correlation)))
+            self.set_pair(*place, self.pair(*place).set_tau(2 / math.pi * math.asin(correlation)))
 
     @property
     def gaussian(self) -> bool:
@@ -132,29 +132,7 @@ class VineCopula(Copula):
         return self._normal(torch.float64).to(self.anchor.dtype)
 
     def _normal(self, dtype: torch.dtype) -> Tensor:
-        return self._correlation(self.pairs.bind(dtype)).reshape(*self.batch_shape, self.dim, self.dim)
-
-    def _correlation(self, pairs: BoundPairs) -> Tensor:
-        """``(B, M, M)``: each variable's row from its canonical partial correlations (Lewandowski et al. 2009)."""
-        partial = pairs.partial_correlations()
-        order, array = self.structure.order, self.structure.array
-        r = torch.ones(pairs.count, 1, 1, dtype=pairs.dtype, device=self.anchor.device)
-        for e in range(self.dim - 2, -1, -1):
-            parents = [row[e] - e - 1 for row in array if e < len(row)]
-            line = r.new_zeros(pairs.count, r.shape[-1])
-            if parents:
-                rest = torch.ones_like(r[:, 0, 0])
-                coordinates = []
-                for t in range(len(parents)):
-                    coordinates.append(partial[t, e] * rest.sqrt())
-                    rest = rest * (1 - partial[t, e].square())
-                factor = torch.linalg.cholesky(r[:, parents][:, :, parents])
-                solved = torch.linalg.solve_triangular(factor, r[:, parents], upper=False)
-                line = (torch.stack(coordinates, -1).unsqueeze(-1) * solved).sum(-2)
-            top = torch.cat([torch.ones_like(line[:, :1]), line], -1)
-            r = torch.cat([top.unsqueeze(-2), torch.cat([line.unsqueeze(-1), r], -1)], -2)
-        place = [order.index(v) for v in range(self.dim)]
-        return r[:, place][:, :, place]
+        return self.pairs.bind(dtype, self.anchor.device).correlation().reshape(*self.batch_shape, self.dim, self.dim)
 
     # Density.
 
@@ -173,15 +151,16 @@ class VineCopula(Copula):
             nothing, value = torch.zeros_like(value), value.masked_fill(broken, math.nan)
             return Evaluation(value, nothing, torch.full_like(value, math.inf), nothing)
         w = w.reshape(-1, self.vines, self.dim)
-        found = [self._evaluate(block, w) for block in blocks(mask, self.event_shape, lead)]
+        pairs = self.pairs.bind(w.dtype, w.device)
+        found = [self._evaluate(block, w, pairs) for block in blocks(mask, self.event_shape, lead)]
         shape = (*lead, *self.batch_shape)
         value, *rest = (gather(parts, w).reshape(shape) for parts in zip(*found, strict=True))
         return Evaluation(value.masked_fill(broken, math.nan), *rest)
 
-    def _evaluate(self, block: Block, w: Tensor) -> tuple[Part, Part, Part, Part]:
+    def _evaluate(self, block: Block, w: Tensor, pairs: BoundPairs) -> tuple[Part, Part, Part, Part]:
         part = block.take(w)
         pattern = self.planner.pattern(block.observed)
-        pairs = self.pairs.bind(w.dtype, block.vines)
+        pairs = pairs.of(block.vines)
         total = self._program(pattern.free).log_density(self._some(part, pattern.free), pairs)
         error, size = torch.zeros_like(total), torch.full_like(total, math.inf)
         for group, tied in zip(pattern.hidden, pattern.tied, strict=True):
@@ -212,9 +191,7 @@ class VineCopula(Copula):
             stacked = torch.stack(torch.broadcast_tensors(*(scores[v] for v in program.variables)), -1)
             return program.log_density(stacked, pairs)
 
-        with torch.no_grad():
-            frame = Frame(self._correlation(pairs), known)
-        return Hidden(group, density, known, frame, self.samples)
+        return Hidden(group, density, known, Frame(pairs.frame, known), self.samples)
 
     def _program(self, targets: tuple[Place, ...]) -> Program:
         if targets not in self._programs:
@@ -249,22 +226,18 @@ class VineCopula(Copula):
             r = self._normal(scores.dtype)
             free = multiply(torch.linalg.cholesky(r), noise)
             return self._completed(scores, mask, normal_impute(r, free, shown, mask, Patterns(mask, events)), broken)
-        shape = torch.broadcast_shapes(scores.shape, noise.shape, mask.shape)
-        lead = scores.shape[: scores.ndim - events]
-        lead = torch.broadcast_shapes(lead, mask.shape[: mask.ndim - events])
-        extra = shape[: len(shape) - events - len(lead)]
-        lead = shape[len(extra) : len(shape) - events]  # noise may bring rows where the scores have one
-        rows, draws = math.prod(lead), math.prod(extra)
-        w = shown.expand(*lead, *self.event_shape).reshape(rows, self.vines, self.dim)
-        z = noise.expand(shape).reshape(draws, rows, self.vines, self.dim)
-        full_mask = mask if mask.ndim > events else mask.expand(self.event_shape)
-        parts = [self._draw(block, w, z) for block in blocks(full_mask, self.event_shape, lead)]
-        return self._completed(scores, mask, gather(parts, z).reshape(shape), broken)
+        draws, full = self._draws_and_rows(scores, mask, noise)
+        lead = full[: len(full) - events]
+        w = shown.expand(full).reshape(math.prod(lead), self.vines, self.dim)
+        z = noise.expand(*draws, *full).reshape(math.prod(draws), *w.shape)
+        pairs = self.pairs.bind(w.dtype, w.device)
+        parts = [self._draw(block, w, z, pairs) for block in blocks(mask, self.event_shape, lead)]
+        return self._completed(scores, mask, gather(parts, z).reshape(*draws, *full), broken)
 
-    def _draw(self, block: Block, w: Tensor, z: Tensor) -> tuple[Block, Tensor]:
+    def _draw(self, block: Block, w: Tensor, z: Tensor, pairs: BoundPairs) -> tuple[Block, Tensor]:
         part, noise = block.take(w), block.take(z)
         pattern = self.planner.pattern(block.observed)
-        pairs = self.pairs.bind(w.dtype, block.vines)
+        pairs = pairs.of(block.vines)
         scores: Scores = {v: part[..., v] for v in sorted(pattern.observed)}
         for group, tied in zip(pattern.hidden, pattern.tied, strict=True):
             hidden = self._hidden(group, tied, part, pairs, pattern)
@@ -283,7 +256,7 @@ class VineCopula(Copula):
         self._mask(scores, None)
         lead = scores.shape[: scores.ndim - len(self.event_shape)]
         w = scores.reshape(-1, self.vines, self.dim)
-        pairs = self.pairs.bind(w.dtype)
+        pairs = self.pairs.bind(w.dtype, w.device)
         lazy = LazyScores(self.planner, self.pairs.places, pairs, {v: w[..., v] for v in range(self.dim)})
         found = {v: lazy.last(v, chain) for v, chain in self.planner.pattern(frozenset()).grown}
         return torch.stack([found[v] for v in range(self.dim)], -1).reshape(*lead, *self.event_shape)
@@ -323,12 +296,6 @@ class VineCopula(Copula):
         """Size, trees and families, for printing."""
         kinds = sorted({"+".join(name for name, _ in kind) for kind in self.pairs.keys})
         return f"{super().extra_repr()}, trees={self.structure.trees}, families={kinds}"
-
-
-def _with_tau(pair: PairCopula | Mixture, tau: float) -> PairCopula | Mixture:
-    for part in pair.parts() if isinstance(pair, Mixture) else [pair]:
-        part.set_tau(tau)
-    return pair
 
 
 def _specs(structure: VineStructure, families: Any) -> Mapping[Place, object]:

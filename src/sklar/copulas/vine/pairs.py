@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +75,7 @@ class VinePairs(nn.Module):
         self, structure: VineStructure, specs: Mapping[Place, object], batch: int, conditional: bool = False
     ) -> None:
         super().__init__()
-        self.batch = batch
+        self.structure, self.batch = structure, batch
         members: dict[Kind, list[Place]] = {}
         for place in sorted(specs):
             members.setdefault(kind_of(specs[place]), []).append(place)
@@ -124,20 +126,39 @@ class VinePairs(nn.Module):
             value.copy_(own[name][vine, position])
         return pair
 
-    def bind(self, dtype: torch.dtype, vines: Tensor | None = None) -> BoundPairs:
-        """The pairs at their present parameters, of all vines or of some."""
-        return BoundPairs(self, dtype, vines)
+    @torch.no_grad()
+    def start(self, taus: Mapping[Place, Tensor]) -> None:
+        """Give every pair a Kendall's tau ``(B,)``, or its nearest, away from the bounds, where gradients vanish."""
+        for k in range(len(self.keys)):
+            own = sorted((position, place) for place, (kind, position) in self.places.items() if kind == k)
+            module = self.kind(k)
+            module.set_tau(torch.stack([taus[place] for _, place in own], -1))
+            for part in module.parts() if isinstance(module, Mixture) else [module]:
+                part.raw.clamp_(-6.0, 6.0)
+
+    def bind(self, dtype: torch.dtype, device: torch.device | None = None) -> BoundPairs:
+        """The pairs at their present parameters."""
+        return BoundPairs(self, dtype, device)
 
 
 class BoundPairs:
     """Pair copulas of a call: parameters computed once, picked from as trees and rows need them."""
 
-    def __init__(self, pairs: VinePairs, dtype: torch.dtype, vines: Tensor | None) -> None:
-        self.pairs, self.dtype, self.vines = pairs, dtype, vines
+    def __init__(self, pairs: VinePairs, dtype: torch.dtype, device: torch.device | None) -> None:
+        self.pairs, self.dtype, self.device = pairs, dtype, device
         self.conditional, self.sizes = bool(pairs.offsets), pairs.sizes
+        self.vines: Tensor | None = None
+        self._whole: BoundPairs | None = None  # that of all vines, where this is of some
         self._at = [pairs.kind(k).at(dtype) for k in range(len(pairs.keys))]
-        if vines is not None:
-            self._at = [copula.pick(self._choose_vines) for copula in self._at]
+
+    def of(self, vines: Tensor | None) -> BoundPairs:
+        """Those of some vines; None for all."""
+        if vines is None:
+            return self
+        some = copy(self)
+        some.vines, some._whole = vines, self
+        some._at = [copula.pick(some._choose_vines) for copula in self._at]
+        return some
 
     def _choose_vines(self, x: Tensor) -> Tensor:
         return x if self.vines is None else x.index_select(0, self.vines)
@@ -156,11 +177,6 @@ class BoundPairs:
         offset = self.pairs.offsets[name](given, choose)
         return self.pairs.kind(kind).at(self.dtype, offset, lambda raw: members(self._choose_vines(raw), 1))
 
-    @property
-    def count(self) -> int:
-        """Number of vines."""
-        return self.pairs.batch if self.vines is None else len(self.vines)
-
     def partial_correlations(self) -> dict[Place, Tensor]:
         """For each pair ``(B,)``: a Gaussian's correlation, of the others ``sin(pi tau / 2)``."""
         each = []
@@ -170,7 +186,40 @@ class BoundPairs:
             if isinstance(copula, Blend):
                 own = [w.exp() * value for w, value in zip(copula.log_weights, own, strict=True)]
             each.append(sum(own[1:], own[0]))
-        return {place: each[k].expand(self.count, self.sizes[k])[:, i] for place, (k, i) in self.pairs.places.items()}
+        batch = self.pairs.batch
+        return {place: each[k].expand(batch, self.sizes[k])[:, i] for place, (k, i) in self.pairs.places.items()}
+
+    def correlation(self) -> Tensor:
+        """Correlation matrices ``(B, M, M)`` with these partial correlations (Lewandowski et al. 2009)."""
+        partial = self.partial_correlations()
+        order, array, batch = self.pairs.structure.order, self.pairs.structure.array, self.pairs.batch
+        r = torch.ones(batch, 1, 1, dtype=self.dtype, device=self.device)
+        for e in range(len(order) - 2, -1, -1):
+            parents = [row[e] - e - 1 for row in array if e < len(row)]
+            line = r.new_zeros(batch, r.shape[-1])
+            if parents:
+                rest = torch.ones_like(r[:, 0, 0])
+                coordinates = []
+                for t in range(len(parents)):
+                    coordinates.append(partial[t, e] * rest.sqrt())
+                    rest = rest * (1 - partial[t, e].square())
+                factor = torch.linalg.cholesky(r[:, parents][:, :, parents])
+                solved = torch.linalg.solve_triangular(factor, r[:, parents], upper=False)
+                line = (torch.stack(coordinates, -1).unsqueeze(-1) * solved).sum(-2)
+            top = torch.cat([torch.ones_like(line[:, :1]), line], -1)
+            r = torch.cat([top.unsqueeze(-2), torch.cat([line.unsqueeze(-1), r], -1)], -2)
+        place = [order.index(v) for v in range(len(order))]
+        return r[:, place][:, :, place]
+
+    @property
+    def frame(self) -> Tensor:
+        """The correlation matrices as a rough place to search from: without gradients, computed once a call."""
+        return self._frame if self._whole is None else self._choose_vines(self._whole._frame)
+
+    @cached_property
+    def _frame(self) -> Tensor:
+        with torch.no_grad():
+            return self.correlation()
 
 
 def _correlation(part: Turned) -> Tensor:
