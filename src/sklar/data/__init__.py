@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sklar.data.batch import Batch
+from sklar.data.batch import Batch, Rows, Texts
 from sklar.data.missingness import completely_at_random
 from sklar.data.scaling import Scaling
 
-__all__ = ["Batch", "Scaling", "completely_at_random"]
+__all__ = ["Batch", "Rows", "Scaling", "Texts", "completely_at_random"]
