@@ -1,0 +1,54 @@
+"""What is wrong with a dataset folder: one place, one sentence, one remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a dataset folder.
+
+    Attributes:
+        place: the file and the key, column, row or modality in it.
+        what: what is wrong there.
+        remedy: what to do about it.
+        severity: an ``"error"`` keeps the folder from being opened or content from being right; a ``"warning"`` does
+            not.
+    """
+
+    place: str
+    what: str
+    remedy: str
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        line = f"{self.severity}: {self.place}: {self.what}; {self.remedy}"
+        return " ".join(line.split())  # messages of libraries may hold line breaks
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it is more than a warning."""
+        return self.severity == "error"
+
+
+def rows_at(rows: np.ndarray, ids: np.ndarray | None = None) -> str:
+    """How many rows and which is the first, for a message: ``"3 rows, first row 4 (sample_id 17)"``.
+
+    Args:
+        rows: their places, at least one, ``(k,)``.
+        ids: the sample_id of every row, ``(n,)``.
+    """
+    first = int(rows[0])
+    name = "" if ids is None else f" (sample_id {ids[first]})"
+    return f"row {first}{name}" if len(rows) == 1 else f"{len(rows)} rows, first row {first}{name}"
+
+
+def listed(names: Sequence[object], most: int = 5) -> str:
+    """The first few names, for a message: ``"'a', 'b' and 3 more"``."""
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,317 @@
+"""Writing a dataset folder: beside its place, checked, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from sklar.data.arrays import has_content, write_array
+from sklar.data.description import (
+    DESCRIPTION,
+    SAFE_NAME,
+    SAMPLES,
+    SUFFIX,
+    Description,
+    Modality,
+    Stored,
+    read_description,
+)
+from sklar.data.parquet import arrow, type_group
+from sklar.data.records import scan_records
+from sklar.data.samples import Clock, Samples
+from sklar.data.values import Column, Events, Image, Series, Table, Text, Value, Vector
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def write_dataset(
+    folder: str | Path,
+    *,
+    name: str,
+    task: str,
+    labels: Sequence[str],
+    samples: Mapping[str, Any] | pa.Table,
+    modalities: Mapping[str, Value],
+    classes: Sequence[str] | None = None,
+    source: str = "",
+    licence: str = "",
+    notes: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a dataset folder (docs/data.md describes it), check it and give it its name.
+
+    Args:
+        folder: where to; an existing dataset folder is replaced.
+        name: of the data set.
+        task: binary, multiclass, multilabel or regression.
+        labels: the label columns of ``samples``; exactly one unless multilabel.
+        samples: equally long columns: ``sample_id`` (integers or strings) and the labels (class index, 0 or 1, or a
+            number; None or NaN where unlabelled); optional ``group_id`` (the person; default: the sample), ``split``
+            ("train", "validation", "test"; default: all "train"), ``has_<modality>`` (bool; default: where there is
+            content), ``series_id`` (default: the sample_id), ``until`` (hours), and any others.
+        modalities: what each modality holds, in the order of the mask's columns.
+        classes: names of the classes, in the order of the label's values; 0 and 1 where a binary task gives none.
+        source: where the data come from.
+        licence: under which they may be used.
+        notes: anything else that JSON can hold, such as cohort counts.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: anything that `check_dataset` calls an error; nothing is written then. FileExistsError: the folder
+            is there and holds anything but a dataset. ImportError: no pyarrow.
+    """
+    folder = Path(os.path.abspath(folder))
+    arrow()
+    _refuse_to_replace(folder)
+    if task == "binary" and classes is None:
+        classes = ("0", "1")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        columns = _sample_columns(samples, labels, task)
+        rows = columns.num_rows
+        specs = {key: _write_modality(part, key, value, rows) for key, value in modalities.items()}
+        described = Description(
+            name, task, tuple(labels), None if classes is None else tuple(classes), specs, source, licence, notes or {}
+        )
+        _write_samples(part, _with_presence(part, columns, described, modalities))
+        stored = {file: _stored(part / file) for file in [SAMPLES, *(spec.file for spec in specs.values())]}
+        whole = Description(**{**vars(described), "files": stored})
+        try:
+            (part / DESCRIPTION).write_text(whole.to_json(), encoding="utf-8")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"notes: {error}; JSON holds texts, finite numbers, lists and objects") from error
+        _refuse_errors(part, folder)
+        _give_name(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _refuse_to_replace(folder: Path) -> None:
+    """Only a dataset folder, and nothing but one, may be overwritten."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if folder.is_dir() and not folder.is_symlink():
+        files = {path.name for path in folder.iterdir()}
+        description = read_description(folder)[0] if DESCRIPTION in files else None
+        known = {DESCRIPTION, SAMPLES}
+        if description is not None:
+            known |= {*description.files, *(modality.file for modality in description.modalities.values())}
+            if not (strange := sorted(files - known)):
+                return
+            raise FileExistsError(f"{folder} holds {strange[0]!r}, which is no part of the dataset; move it away")
+        if not files:
+            return
+    raise FileExistsError(f"{folder} exists and is no dataset folder; choose another place")
+
+
+def _give_name(part: Path, folder: Path) -> None:
+    """Rename; what had the name before is there again if that fails, and gone if not."""
+    mask = os.umask(0)
+    os.umask(mask)
+    part.chmod(0o777 & ~mask)  # mkdtemp makes private folders
+    if not folder.exists():
+        os.replace(part, folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".old", dir=folder.parent))
+    os.replace(folder, old)  # rename(2) replaces an empty folder
+    try:
+        os.replace(part, folder)
+    except OSError:
+        os.replace(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _refuse_errors(part: Path, folder: Path) -> None:
+    from sklar.data.check import check_dataset
+
+    errors = [problem for problem in check_dataset(part) if problem.is_error]
+    if errors:
+        shown = "\n".join(f"  {problem}" for problem in errors[:20])
+        more = f"\n  and {len(errors) - 20} more" if len(errors) > 20 else ""
+        raise ValueError(f"{folder} would not be a valid dataset, nothing is written:\n{shown}{more}")
+
+
+def _stored(file: Path) -> Stored:
+    with file.open("rb") as opened:
+        return Stored(file.stat().st_size, hashlib.file_digest(opened, "sha256").hexdigest())
+
+
+def _plain(values: Any) -> Any:
+    """Tensors as numpy."""
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+
+
+def _write_modality(part: Path, name: str, value: Value, rows: int) -> Modality:
+    """Write one modality's file.
+
+    Raises:
+        ValueError: values of another shape, length or type.
+    """
+    place = f"modality {name!r}"
+    if not isinstance(value, Value):
+        raise ValueError(f"{place} is a {type(value).__name__}; give a Vector, Table, Series, Image, Text or Events")
+    if not SAFE_NAME.fullmatch(name):
+        raise ValueError(f"{place}: the name is no safe file name; use letters, digits, _ and - (not first)")
+    file = f"{name}{SUFFIX[value.kind]}"
+    if isinstance(value, Text | Events):
+        _write_records(part / file, value, place)
+        codes = tuple(value.codes) if isinstance(value, Events) else ()
+        return Modality(name, value.kind, file, codes=codes)
+    values = np.asarray(_plain(value.values))
+    axes = {"vector": "(n, F)", "table": "(n, F)", "series": "(n, T, C)", "image": "(n, C, H, W)"}[value.kind]
+    if values.ndim != axes.count(",") + 1 or 0 in values.shape[1:]:
+        raise ValueError(f"{place} has the shape {values.shape}; a {value.kind} needs {axes}")
+    if len(values) != rows:
+        raise ValueError(f"{place} has {len(values)} rows, samples have {rows}; give an absent one a row of NaN")
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"{place} holds {values.dtype}; give numbers, NaN where one is missing")
+    dtype = np.uint8 if values.dtype == np.uint8 and isinstance(value, Image) else np.float32
+    if isinstance(value, Image) and dtype is np.float32 and values.dtype.kind != "f":
+        raise ValueError(f"{place} holds {values.dtype}; an image is uint8, or float in [0, 1]")
+    write_array(part / file, values, dtype, place)
+    shape = tuple(values.shape[1:])
+    if isinstance(value, Series):
+        return Modality(name, value.kind, file, shape, channels=tuple(value.channels), step=value.step)
+    if isinstance(value, Table):
+        return Modality(name, value.kind, file, shape, columns=tuple(value.columns))
+    if isinstance(value, Vector) and value.columns is not None:
+        return Modality(name, value.kind, file, shape, columns=tuple(Column(column) for column in value.columns))
+    return Modality(name, value.kind, file, shape)
+
+
+def _write_records(file: Path, value: Text | Events, place: str) -> None:
+    """Texts or events, ordered by series and time, so that they are quick to open."""
+    pa = arrow()
+    import pyarrow.parquet as pq
+
+    fields = {"time": pa.float64(), "text": pa.string()}
+    given = {"series_id": value.series_id, "time": value.time}
+    if isinstance(value, Text):
+        given["text"] = value.text
+    else:
+        fields |= {"code": pa.string(), "value": pa.float64()}
+        given |= {"code": value.code, "value": value.value}
+    arrays = {key: _arrow(values, f"{place}, {key}", fields.get(key)) for key, values in given.items()}
+    if len({len(array) for array in arrays.values()}) > 1:
+        lengths = {key: len(array) for key, array in arrays.items()}
+        raise ValueError(f"{place}: columns of different lengths {lengths}; a record needs each")
+    arrays["series_id"] = _id(arrays["series_id"], f"{place}, series_id")
+    table = pa.table(arrays).sort_by([("series_id", "ascending"), ("time", "ascending")])
+    pq.write_table(table, file)
+
+
+def _arrow(values: Any, place: str, kind: Any = None) -> pa.ChunkedArray:
+    """Values as a pyarrow column; NaN becomes null.
+
+    Raises:
+        ValueError: values that such a column cannot hold.
+    """
+    pa = arrow()
+    import pyarrow.compute as pc
+
+    values = _plain(values)
+    try:
+        if not isinstance(values, pa.Array | pa.ChunkedArray):
+            values = pa.array(values, from_pandas=True)
+        if isinstance(values, pa.Array):
+            values = pa.chunked_array([values])
+        if pa.types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        if kind is not None and values.type != kind:
+            values = values.cast(kind)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        wanted = "one type of value" if kind is None else str(kind)
+        raise ValueError(f"{place} cannot be stored as {wanted}: {error}") from error
+    if pa.types.is_floating(values.type):
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+    return values
+
+
+def _id(values: pa.ChunkedArray, place: str) -> pa.ChunkedArray:
+    pa = arrow()
+    group = type_group(values.type)
+    if pa.types.is_null(values.type):  # no record at all
+        return values.cast(pa.int64())
+    if group not in ("integer", "text"):
+        raise ValueError(f"{place} is of type {values.type}; give integers or strings, none missing")
+    return values.cast(pa.int64() if group == "integer" else pa.string())
+
+
+def _sample_columns(samples: Mapping[str, Any] | pa.Table, labels: Sequence[str], task: str) -> pa.Table:
+    """The samples with types as in ``samples.parquet``, and with group_id and split.
+
+    Raises:
+        ValueError: columns of different lengths, missing ones, or types that do not fit.
+    """
+    pa = arrow()
+    names = samples.column_names if isinstance(samples, pa.Table) else list(samples)
+    columns = {}
+    for name in names:
+        place = f"samples, column {name!r}"
+        column = _arrow(samples[name], place)
+        if name in ("sample_id", "group_id", "series_id"):
+            column = _id(column, place)
+        elif name == "until":
+            column = column.cast(pa.float64())
+        elif name in labels:
+            column = _label(column, place, task)
+        columns[name] = column
+    for name in ("sample_id", *labels):
+        if name not in columns:
+            raise ValueError(f"samples lack the column {name!r}; they have {sorted(columns)}")
+    if len({len(column) for column in columns.values()}) > 1:
+        raise ValueError(f"samples: columns of different lengths { {name: len(c) for name, c in columns.items()} }")
+    columns.setdefault("group_id", columns["sample_id"])
+    columns.setdefault("split", pa.array(["train"] * len(columns["sample_id"]), pa.string()))
+    return pa.table(columns)
+
+
+def _label(values: pa.ChunkedArray, place: str, task: str) -> pa.ChunkedArray:
+    pa = arrow()
+    kind = pa.float64() if task == "regression" else pa.int64()
+    try:
+        if pa.types.is_boolean(values.type):
+            values = values.cast(pa.int8())
+        return values.cast(kind)
+    except pa.ArrowException as error:
+        wanted = "numbers" if task == "regression" else "the index of its class"
+        raise ValueError(f"{place}: a {task} label holds {wanted}, None or NaN where unlabelled: {error}") from error
+
+
+def _with_presence(
+    part: Path, columns: pa.Table, description: Description, modalities: Mapping[str, Value]
+) -> pa.Table:
+    """The samples with a column ``has_<modality>`` each; one that is not given says where there is content."""
+    clock: Clock | None = None
+    for name, spec in description.modalities.items():
+        column = f"has_{name}"
+        if column in columns.column_names:
+            continue
+        if spec.in_array:
+            array = np.load(part / spec.file, mmap_mode="r")
+            present = np.ones(len(array), bool) if array.dtype == np.uint8 else has_content(array)
+        else:
+            clock = clock or Samples(columns, description).clock
+            earliest = scan_records(part, spec, clock).earliest[clock.place]
+            present = earliest < np.inf if clock.until is None else earliest <= clock.until
+        columns = columns.append_column(column, arrow().array(present))
+    return columns
+
+
+def _write_samples(part: Path, columns: pa.Table) -> None:
+    import pyarrow.parquet as pq
+
+    pq.write_table(columns, part / SAMPLES)
