@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from sklar.data.batch import Batch, Rows, Texts
+from sklar.data.check import check_dataset
+from sklar.data.dataset import Dataset, open_dataset
 from sklar.data.missingness import completely_at_random
 from sklar.data.problem import Problem
 from sklar.data.scaling import Scaling
 from sklar.data.values import Column, Events, Image, Series, Table, Text, Vector
 from sklar.data.write import write_dataset
 
+open = open_dataset  # sklar.data.open; not in __all__, where it would hide Python's own
+
 __all__ = [
     "Batch",
     "Column",
+    "Dataset",
     "Events",
     "Image",
     "Problem",
@@ -22,6 +27,8 @@ __all__ = [
     "Text",
     "Texts",
     "Vector",
+    "check_dataset",
     "completely_at_random",
+    "open_dataset",
     "write_dataset",
 ]

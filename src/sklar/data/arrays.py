@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sklar.data.description import Modality
-from sklar.data.problem import Problem, rows_at
+from sklar.data.problem import MISSING_FILE, Problem, rows_at
 
 CHUNK = 2**24  # values read at a time
 AXES = {"vector": "(n, F)", "table": "(n, F)", "series": "(n, T, C)", "image": "(n, C, H, W)"}
@@ -26,7 +26,7 @@ def open_array(folder: Path, modality: Modality, rows: int | None) -> tuple[np.n
     place = modality.file
     file = folder / place
     if not file.is_file():
-        return None, [Problem(place, "there is no such file", f"{REWRITE}, or take the modality out of dataset.json")]
+        return None, [Problem(place, MISSING_FILE, f"{REWRITE}, or take the modality out of dataset.json")]
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header is parsed as Python, and may fail in any way

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklar.data.arrays import open_array, scan_array
+from sklar.data.arrays import has_content, open_array, scan_array
 from sklar.data.description import DESCRIPTION, SAMPLES, Description, read_description
 from sklar.data.problem import Problem, listed, rows_at
 from sklar.data.records import open_records, scan_records
@@ -112,7 +112,7 @@ def check_dataset(folder: str | Path) -> list[Problem]:
         has = None if samples is None or f"has_{name}" not in samples.names else samples.present(name)
         if name in found.arrays:
             array = found.arrays[name]
-            problems += scan_array(array, modality, np.ones(len(array), bool) if has is None else has, ids)
+            problems += scan_array(array, modality, has_content(array) if has is None else has, ids)
         elif name in found.records:
             clock = samples.clock if samples is not None and _has_clock(samples) else None
             scan = scan_records(found.folder, modality, clock)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sklar.data.problem import Problem, listed
+from sklar.data.problem import MISSING_FILE, Problem, listed
 from sklar.data.values import Column
 
 DESCRIPTION, SAMPLES = "dataset.json", "samples.parquet"
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 SPLITS = ("train", "validation", "test")
-SUFFIX = {kind: ".npy" for kind in ("vector", "table", "series", "image")} | {"text": ".parquet", "events": ".parquet"}
+SUFFIX = dict.fromkeys(("vector", "table", "series", "image"), ".npy") | {"text": ".parquet", "events": ".parquet"}
 NAMED = {"vector": "columns", "table": "columns", "series": "channels", "events": "codes"}  # the key of what has names
 RESERVED = ("sample_id", "group_id", "split", "series_id", "until")  # columns of samples.parquet
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")  # a file's name everywhere, and a module's
@@ -129,7 +129,7 @@ def read_description(folder: Path) -> tuple[Description | None, list[Problem]]:
     try:
         content = json.loads(file.read_bytes().decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
     except FileNotFoundError:
-        return None, [Problem(DESCRIPTION, "there is no such file", "write the folder with sklar.data.write_dataset")]
+        return None, [Problem(DESCRIPTION, MISSING_FILE, "write the folder with sklar.data.write_dataset")]
     except (OSError, ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         return None, [Problem(DESCRIPTION, f"cannot be read: {error}", "it must be one JSON object in UTF-8")]
     problems: list[Problem] = []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sklar.data.problem import Problem
+from sklar.data.problem import MISSING_FILE, DamagedFile, Problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +56,7 @@ def open_parquet(
     import pyarrow.parquet as pq
 
     if not (folder / file).is_file():
-        return None, 0, [Problem(file, "there is no such file", "write the folder again with sklar.data.write_dataset")]
+        return None, 0, [Problem(file, MISSING_FILE, "write the folder again with sklar.data.write_dataset")]
     try:
         with pq.ParquetFile(folder / file) as opened:
             schema, rows = opened.schema_arrow, opened.metadata.num_rows
@@ -64,10 +64,11 @@ def open_parquet(
             groups = {name: type_group(field.type) for name, field in zip(names, schema, strict=True)}
     except Exception as error:  # damaged files raise ArrowException, OSError, MemoryError, UnicodeDecodeError ...
         return None, 0, [_damaged(file, error)]
-    problems = []
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1:
-            problems.append(Problem(f"{file}, column {name!r}", "stands twice", "keep one of them"))
+    problems = [
+        Problem(f"{file}, column {name!r}", "stands twice", "keep one of them")
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    ]
     for name, allowed in needed.items():
         place = f"{file}, column {name!r}"
         if name not in groups:
@@ -79,30 +80,42 @@ def open_parquet(
 
 
 def batches(folder: Path, file: str, columns: list[str], size: int = 2**18) -> Iterator[pa.RecordBatch]:
-    """A file's columns, a run of rows at a time, with dictionaries decoded and large strings.
+    """A file's columns, a run of rows at a time (one run of none if there are none).
+
+    Dictionaries are decoded; integers are int64, numbers float64, texts large strings.
 
     Raises:
-        ValueError: a damaged file.
+        DamagedFile: a damaged file, or integers that need more than 64 bits and a sign.
     """
     pa = arrow()
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(folder / file, memory_map=True) as opened:
+            read = 0
             for batch in opened.iter_batches(size, columns=columns, use_threads=False):
                 batch.validate(full=True)
-                arrays = []
-                for name in columns:
-                    array = batch.column(batch.schema.names.index(name))
-                    group = type_group(array.type)
-                    if pa.types.is_dictionary(array.type):
-                        array = array.dictionary_decode()
-                    arrays.append(array.cast(pa.large_string()) if group == "text" else array)
-                yield pa.RecordBatch.from_arrays(arrays, names=columns)
-    except GeneratorExit:
-        raise
+                read += len(batch)
+                yield _plain(batch, columns)
+            if read != opened.metadata.num_rows:
+                raise ValueError(f"{read} rows instead of {opened.metadata.num_rows}")
+            if not read:
+                yield _plain(pa.RecordBatch.from_pylist([], schema=opened.schema_arrow), columns)
     except Exception as error:
-        raise ValueError(str(_damaged(file, error))) from error
+        raise DamagedFile(_damaged(file, error)) from error
+
+
+def _plain(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
+    pa = arrow()
+    kinds = {"integer": pa.int64(), "number": pa.float64(), "text": pa.large_string()}
+    arrays = []
+    for name in columns:
+        array = batch.column(batch.schema.names.index(name))
+        group = type_group(array.type)
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        arrays.append(array.cast(kinds[group]) if group in kinds else array)
+    return pa.RecordBatch.from_arrays(arrays, names=columns)
 
 
 def _damaged(file: str, error: Exception) -> Problem:

@@ -36,6 +36,27 @@ class Problem:
         return self.severity == "error"
 
 
+MISSING_FILE = "there is no such file"
+
+
+class DamagedFile(ValueError):
+    """A file that cannot be read.
+
+    Args:
+        problem: with it.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def first_error(folder: object, errors: Sequence[Problem]) -> str:
+    """A message of one line: the first error, how many more there are, and what lists all."""
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{folder}: {errors[0]}{more}: `sklar data check {folder}` lists every problem"
+
+
 def rows_at(rows: np.ndarray, ids: np.ndarray | None = None) -> str:
     """How many rows and which is the first, for a message: ``"3 rows, first row 4 (sample_id 17)"``.
 

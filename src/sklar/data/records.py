@@ -11,7 +11,7 @@ import numpy as np
 
 from sklar.data.description import Modality
 from sklar.data.parquet import arrow, batches, open_parquet
-from sklar.data.problem import Problem, listed
+from sklar.data.problem import DamagedFile, Problem, first_error, listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,8 @@ NUMBER = ("number", "integer")
 
 def needed_columns(modality: Modality, series_type: str | None) -> dict[str, tuple[str, ...]]:
     """The columns of a modality's Parquet file and the allowed groups of their types, in order."""
-    columns = {"series_id": ("integer", "text") if series_type is None else (series_type,), "time": NUMBER}
+    series = ("integer", "text") if series_type is None else (series_type,)
+    columns: dict[str, tuple[str, ...]] = {"series_id": series, "time": NUMBER}
     if modality.kind == "text":
         return columns | {"text": ("text",)}
     return columns | {"code": ("text",), "value": NUMBER}
@@ -65,7 +66,8 @@ class Scan:
 
     Attributes:
         problems: with them.
-        earliest: time of the first record of each series, infinite where there is none, ``(series,)``.
+        earliest: time of the first record of each series, infinite where there is none, NaN where the file is damaged,
+            ``(series,)``.
     """
 
     problems: list[Problem]
@@ -107,17 +109,16 @@ class _Faults:
         ]
 
 
-def _chunks(folder: Path, modality: Modality, clock: Clock, faults: _Faults) -> Iterator[Chunk]:
+def _chunks(folder: Path, modality: Modality, clock: Clock | None, faults: _Faults) -> Iterator[Chunk]:
     pa = arrow()
     columns = [*needed_columns(modality, None)]
-    known = clock.series.cast(pa.large_string()) if clock.series_type == "text" else clock.series
     codes = pa.array([code.name for code in modality.codes], pa.large_string())
     unknown: dict[str, None] = {}
     start = 0
     for batch in batches(folder, modality.file, columns):
-        series_id = batch.column(0) if clock.series_type == "text" else batch.column(0).cast(known.type)
+        series = np.full(len(batch), -1) if clock is None else _places(batch.column(0), clock.series)
         time = _numbers(batch.column(1))
-        chunk = Chunk(_places(series_id, known), time, np.empty(0, int), np.empty(0), None)
+        chunk = Chunk(series, time, np.empty(0, int), np.empty(0), None)
         nulls = {name: batch.column(i).is_null().to_numpy(zero_copy_only=False) for i, name in enumerate(columns)}
         faults.note("series_id", "null series_id", "name the series", nulls["series_id"], start)
         faults.note("time", "no finite time", "give each record its hours", ~np.isfinite(time), start)
@@ -134,7 +135,7 @@ def _chunks(folder: Path, modality: Modality, clock: Clock, faults: _Faults) -> 
             written = np.isnan(chunk.value) & ~nulls["value"]
             faults.note("value", "NaN values", "write null: the event alone", written, start)
             faults.note("value", "infinite values", "write null or a number", np.isinf(chunk.value), start)
-        orphan = (chunk.series < 0) & ~nulls["series_id"]
+        orphan = (chunk.series < 0) & ~nulls["series_id"] & (clock is not None)
         what = "records of a series_id that no sample has"
         faults.note("series_id", what, "are samples lost? else leave the records out", orphan, start, "warning")
         start += len(batch)
@@ -144,17 +145,22 @@ def _chunks(folder: Path, modality: Modality, clock: Clock, faults: _Faults) -> 
         faults.found[f"{what}: {listed([*unknown])}"] = faults.found.pop(what)
 
 
-def scan_records(folder: Path, modality: Modality, clock: Clock) -> Scan:
-    """Read all records, a run at a time, for what is wrong with them."""
+def scan_records(folder: Path, modality: Modality, clock: Clock | None) -> Scan:
+    """Read all records, a run at a time, for what is wrong with them.
+
+    Args:
+        folder: of the dataset.
+        modality: text or events.
+        clock: of the samples; None where they cannot be used.
+    """
     faults = _Faults(modality)
-    earliest = np.full(len(clock.series), np.inf)
+    earliest = np.full(0 if clock is None else len(clock.series), np.inf)
     try:
         for chunk in _chunks(folder, modality, clock, faults):
             known = (chunk.series >= 0) & ~np.isnan(chunk.time)
             np.minimum.at(earliest, chunk.series[known], chunk.time[known])
-    except ValueError as error:
-        problem = Problem(modality.file, str(error), "write the folder again with sklar.data.write_dataset")
-        return Scan([*faults.problems(), problem], np.full(len(clock.series), np.nan))
+    except DamagedFile as error:
+        return Scan([*faults.problems(), error.problem], np.full(len(earliest), np.nan))
     return Scan(faults.problems(), earliest)
 
 
@@ -183,11 +189,12 @@ def load_records(folder: Path, modality: Modality, clock: Clock) -> Records:
     """
     pa = arrow()
     faults = _Faults(modality)
-    read = list(_chunks(folder, modality, clock, faults))
-    errors = [problem for problem in faults.problems() if problem.is_error]
-    if errors:
-        more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
-        raise ValueError(f"{folder}: {errors[0]}{more}; sklar data check {folder} lists all")
+    try:
+        read = list(_chunks(folder, modality, clock, faults))
+    except DamagedFile as error:
+        raise ValueError(first_error(folder, [error.problem])) from error
+    if errors := [problem for problem in faults.problems() if problem.is_error]:
+        raise ValueError(first_error(folder, errors))
     series = np.concatenate([np.empty(0, np.int64), *(chunk.series for chunk in read)])
     time = np.concatenate([np.empty(0), *(chunk.time for chunk in read)])
     order = np.lexsort((time, series))  # stable: records of one time keep the file's order

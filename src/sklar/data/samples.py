@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sklar.data.description import RESERVED, SAMPLES, SPLITS, Description
 from sklar.data.parquet import arrow, batches, open_parquet, type_group
-from sklar.data.problem import Problem, listed, rows_at
+from sklar.data.problem import DamagedFile, Problem, listed, rows_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,8 +47,7 @@ class Clock:
 
 def numpy_of(column: pa.ChunkedArray) -> np.ndarray:
     """A column as numpy: null is NaN among numbers, None among texts and booleans."""
-    pa = arrow()
-    if pa.types.is_large_string(column.type) and not column.null_count:
+    if type_group(column.type) == "text" and not column.null_count:
         return np.array(column.to_pylist(), dtype=np.str_)
     return column.to_numpy(zero_copy_only=False)
 
@@ -107,7 +106,7 @@ class Samples:
     def label_values(self) -> np.ndarray:
         """The label columns, NaN where unlabelled, ``(n, L)``."""
         pa = arrow()
-        columns = [self.table.column(name).cast(pa.float64()) for name in self.description.labels]
+        columns = [self.table.column(name).cast(pa.float64(), safe=False) for name in self.description.labels]
         return np.stack([column.to_numpy(zero_copy_only=False) for column in columns], axis=1)
 
     @cached_property
@@ -137,18 +136,18 @@ def read_samples(folder: Path, description: Description) -> tuple[Samples | None
         return None, problems
     if any(name in groups for name in ("series_id", "until")):
         optional = {"series_id": ID, "until": ("number", "integer")}
-        present = {name: kinds for name, kinds in optional.items() if name in groups}
+        present: dict[str, tuple[str, ...]] = {name: kinds for name, kinds in optional.items() if name in groups}
         problems += open_parquet(folder, SAMPLES, present)[2]
     if any(problem.what == "stands twice" for problem in problems):
         return None, problems
     try:
         pa = arrow()
         table = pa.Table.from_batches(batches(folder, SAMPLES, list(groups)))
-    except ValueError as error:
-        return None, [*problems, Problem(SAMPLES, str(error), "write the folder again with sklar.data.write_dataset")]
+    except DamagedFile as error:
+        return None, [*problems, error.problem]
     faulty = {name for name in groups for problem in problems if problem.place == _place(name)}
     for name, remedy in {
-        **{name: "give every row its own" for name in RESERVED},
+        **dict.fromkeys(RESERVED, "give every row one"),
         **{f"has_{name}": "write true or false" for name in description.modalities},
     }.items():
         if name in groups and name not in faulty and table.column(name).null_count:
@@ -177,9 +176,8 @@ def _content(samples: Samples) -> list[Problem]:
         problems.append(Problem(SAMPLES, "has no rows", "write at least one sample"))
         return problems
     if ids is not None:
-        values, inverse, counts = np.unique(ids, return_inverse=True, return_counts=True)
+        _, inverse, counts = np.unique(ids, return_inverse=True, return_counts=True)
         note("sample_id", np.flatnonzero(counts[inverse] > 1), "stands more than once", "give each row its own")
-        del values
     if "split" in names:
         split = samples.column("split")
         known = np.isin(split, SPLITS)
@@ -197,7 +195,9 @@ def _content(samples: Samples) -> list[Problem]:
     has = [f"has_{name}" for name in description.modalities]
     if has and all(name in names for name in has):
         empty = np.flatnonzero(~samples.observed.numpy().any(1))
-        note(has[0], empty, "rows without any modality", "leave such samples out")
+        if len(empty):
+            what = "nothing is observed: every has_ is false"
+            problems.append(Problem(f"{SAMPLES}, {rows_at(empty, ids)}", what, "leave such samples out"))
     for name in names:
         if name.startswith("has_") and name not in has and name not in description.labels and description.modalities:
             remedy = "is a modality missing from dataset.json? else rename the column"
@@ -229,8 +229,9 @@ def _label_problems(samples: Samples, ids: np.ndarray | None) -> list[Problem]:
         if not labelled.any():
             problem = Problem(_place(name), "no row has a label", "label some to train or evaluate", "warning")
             problems.append(problem)
-        elif "split" in samples.names and (train := samples.column("split") == "train").any():
-            if not labelled[train].any():
+        elif "split" in samples.names:
+            train = samples.column("split") == "train"
+            if train.any() and not labelled[train].any():
                 problem = Problem(_place(name), "no training row has a label", "label some to train", "warning")
                 problems.append(problem)
     return problems
