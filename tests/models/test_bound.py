@@ -84,10 +84,9 @@ class World:
             density = normal.log_prob(self.y)
             return torch.logsumexp(density, 0) - math.log(len(density))
 
-        values = evidence_bound(
-            z, q.log_prob(draw), observed, self.joint, log_inputs, log_outcome, samples,
-            torch.Generator().manual_seed(seed),
-        )  # fmt: skip
+        shape = (samples, rows, *self.joint.copula.event_shape)
+        noise = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        values = evidence_bound(z, q.log_prob(draw), observed, self.joint, log_inputs, log_outcome, noise)
         return float(values.mean()), float(values.std()) / rows**0.5
 
 

@@ -35,7 +35,7 @@ def model(name, **settings):
 def test_learns_a_toy_task_under_every_pattern_and_survives_saving(name, tmp_path):
     learned = model(name)
     batch, held_out = toy(300), toy(100, seed=1)
-    train(learned, batch, held_out, Schedule(steps=200, patience=20), progress=False, checkpoint=tmp_path)
+    train(learned, batch, held_out, Schedule(steps=200, patience=20), progress=False, folder=tmp_path)
     again = load_model(tmp_path)
     for pattern in all_patterns(3):
         seen = held_out.see(pattern)

@@ -22,8 +22,9 @@ from sklar.data import Batch, completely_at_random
 from sklar.data.digits import Digits, load_digits
 from sklar.evaluation import Record, evaluate, reliability
 from sklar.models import NO_RECIPE, Concat, FusionModel, VariationalCopula, make_model
+from sklar.models.base import tensor
 from sklar.report import print_tables, write_report
-from sklar.training import Schedule, train
+from sklar.training import Schedule, save_model, train
 
 END_TO_END = ("variational_copula", "independence", "concat", "published")
 MISSING_RATE = 0.5
@@ -121,8 +122,8 @@ def _end_to_end(digits: Digits, seed: int, demo: Demo) -> tuple[list[Record], di
         torch.manual_seed(seed)
         chosen = {"copula": demo.copula} if name == "variational_copula" else {}
         model = make_model(name, inputs=widths(digits), classes=10, **chosen)
-        place = demo.out / "models" / f"{name}-{seed}"
-        train(model, rows, validation, Schedule(steps=demo.steps), seed, progress=False, checkpoint=place)
+        train(model, rows, validation, Schedule(steps=demo.steps), seed, progress=False)
+        save_model(model, demo.out / "models" / f"{name}-{seed}")
         records += [{"model": name, **record} for record in evaluate(model, digits.test, seed)]
         if seed == 0:
             _look(model, name, digits, pictures)
@@ -139,11 +140,9 @@ def _look(model: FusionModel, name: str, digits: Digits, pictures: dict[str, Any
         return
     rows = digits.test[:EXAMPLES]
     draws = model.generate(rows.see(upper), DRAWS_SHOWN, torch.Generator().manual_seed(0))["lower"]
-    grey = digits.scalings["lower"].undo(draws).clamp(0, 16)
+    grey = draws.clamp(0, 16)
     pictures["completions"][name] = grey.reshape(DRAWS_SHOWN, EXAMPLES, 4, 8).tolist()
-    truth = {
-        part: digits.scalings[part].undo(rows.inputs[part]).reshape(-1, 4, 8).tolist() for part in ("upper", "lower")
-    }
+    truth = {part: tensor(rows, part).reshape(-1, 4, 8).tolist() for part in ("upper", "lower")}
     pictures["truth"] = truth
     if name == "variational_copula" and isinstance(model, VariationalCopula):
         pictures["modalities"] = model.names
@@ -152,7 +151,7 @@ def _look(model: FusionModel, name: str, digits: Digits, pictures: dict[str, Any
 
 def widths(digits: Digits) -> dict[str, int]:
     """Number of features of each view."""
-    return {name: x.shape[1] for name, x in digits.train.inputs.items()}
+    return {name: tensor(digits.train, name).shape[1] for name in digits.train.inputs}
 
 
 def _end_with_parent() -> None:

@@ -89,7 +89,9 @@ def all_patterns(modalities: int) -> Tensor:
     return masks[masks.sum(-1).argsort(stable=True)].bool()
 
 
-def random_subpattern(observed: Tensor, drop: float, generator: torch.Generator | None = None) -> Tensor:
+def random_subpattern(
+    observed: Tensor, drop: float, generator: torch.Generator | None = None, order: Tensor | None = None
+) -> Tensor:
     """A random subset of what each row has, never empty.
 
     Args:
@@ -97,11 +99,13 @@ def random_subpattern(observed: Tensor, drop: float, generator: torch.Generator 
         drop: probability with which each observed modality is left out; a row that would lose all keeps one of its
             own, each with equal probability.
         generator: source of the randomness.
+        order: instead of ``generator``: uniform numbers ``(B, M)``.
 
     Returns:
         bool ``(B, M)``, within ``observed``.
     """
-    order = torch.rand(observed.shape, generator=generator, device=observed.device)
+    if order is None:
+        order = torch.rand(observed.shape, generator=generator, device=observed.device)
     keep = observed & (order >= drop)
     # order is uniform on [0, drop) for the dropped ones: the largest is one of them at random.
     last = torch.where(observed, order, -1.0).argmax(-1, keepdim=True)

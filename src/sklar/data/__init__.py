@@ -7,7 +7,6 @@ from sklar.data.check import check_dataset
 from sklar.data.dataset import Dataset, open_dataset
 from sklar.data.missingness import completely_at_random
 from sklar.data.problem import Problem
-from sklar.data.scaling import Scaling
 from sklar.data.values import Column, Events, Image, Series, Table, Text, Vector
 from sklar.data.write import write_dataset
 
@@ -21,7 +20,6 @@ __all__ = [
     "Image",
     "Problem",
     "Rows",
-    "Scaling",
     "Series",
     "Table",
     "Text",

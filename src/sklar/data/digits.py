@@ -8,24 +8,21 @@ import torch
 from torch import Tensor
 
 from sklar.data.batch import Batch
-from sklar.data.scaling import Scaling
 
 
 @dataclass(frozen=True)
 class Digits:
-    """The demo's data: complete rows, standardised with the training rows' means and standard deviations.
+    """The demo's data: complete rows.
 
     Attributes:
         train: 800 rows.
         validation: 200 rows.
         test: the remaining 797 rows.
-        scalings: of each modality, to get back to grey levels.
     """
 
     train: Batch
     validation: Batch
     test: Batch
-    scalings: dict[str, Scaling]
 
 
 def digit_views(images: Tensor) -> dict[str, Tensor]:
@@ -57,8 +54,5 @@ def load_digits(seed: int, train: int = 800, validation: int = 200) -> Digits:
     )
     train_rows, validation_rows = train_test_split(rest, train_size=train, stratify=target[rest], random_state=seed)
     views = digit_views(images)
-    scalings = {name: Scaling.fit(x[train_rows]) for name, x in views.items()}
-    scaled = {name: scalings[name](x) for name, x in views.items()}
-    whole = Batch(scaled, torch.ones(len(target), len(views), dtype=torch.bool), target)
-    parts = [whole[torch.tensor(rows)] for rows in (train_rows, validation_rows, test_rows)]
-    return Digits(parts[0], parts[1], parts[2], scalings)
+    whole = Batch(views, torch.ones(len(target), len(views), dtype=torch.bool), target)
+    return Digits(*(whole[torch.tensor(rows)] for rows in (train_rows, validation_rows, test_rows)))

@@ -9,14 +9,13 @@ import numpy as np
 import torch
 
 from sklar.data.batch import Batch
-from sklar.data.scaling import Scaling
 
 VIEWS = ("fou", "fac", "kar", "pix", "zer", "mor")
 
 
 @dataclass(frozen=True)
 class Mfeat:
-    """Complete rows, standardised with the training rows' means and standard deviations.
+    """Complete rows.
 
     Attributes:
         train: 1,000 rows.
@@ -61,6 +60,5 @@ def load_mfeat(path: str | Path, seed: int, train: int = 1000, validation: int =
         range(len(target)), train_size=train + validation, stratify=target, random_state=seed
     )
     train_rows, validation_rows = train_test_split(rest, train_size=train, stratify=target[rest], random_state=seed)
-    scaled = {name: Scaling.fit(x[train_rows])(x) for name, x in views.items()}
-    whole = Batch(scaled, torch.ones(len(target), len(VIEWS), dtype=torch.bool), target)
+    whole = Batch(views, torch.ones(len(target), len(VIEWS), dtype=torch.bool), target)
     return Mfeat(*(whole[torch.tensor(rows)] for rows in (train_rows, validation_rows, test_rows)))

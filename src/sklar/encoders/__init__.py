@@ -1,7 +1,11 @@
-"""From a modality's input to its embedding, and back."""
+"""From a modality's input to its embedding, and back to its features."""
 
 from __future__ import annotations
 
-from sklar.encoders.mlp import MLPDecoder, MLPEncoder, mlp
+from sklar.encoders.base import Encoder, mlp
+from sklar.encoders.decoder import Decoder
+from sklar.encoders.registry import ENCODERS, encoder_class, make_encoder
+from sklar.encoders.standardize import Standardize
+from sklar.encoders.vector import VectorEncoder
 
-__all__ = ["MLPDecoder", "MLPEncoder", "mlp"]
+__all__ = ["ENCODERS", "Decoder", "Encoder", "Standardize", "VectorEncoder", "encoder_class", "make_encoder", "mlp"]

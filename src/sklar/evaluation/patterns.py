@@ -11,6 +11,7 @@ from sklar.copulas.patterns import all_patterns
 from sklar.data import Batch
 from sklar.evaluation.metrics import energy_score, prediction_scores
 from sklar.models import FusionModel
+from sklar.models.base import tensor
 
 Record = dict[str, Any]
 ENERGY_DRAWS = 16
@@ -45,7 +46,9 @@ def evaluate(model: FusionModel, complete: Batch, seed: int = 0) -> list[Record]
             generator = torch.Generator().manual_seed(seed)
             drawn = model.generate(batch, ENERGY_DRAWS, generator, noise=True)
             hidden = [name for name, shown in zip(model.names, pattern.tolist(), strict=True) if not shown]
-            truth = torch.cat([complete.inputs[name] for name in hidden], -1)
-            record["energy_score"] = energy_score(torch.cat([drawn[name] for name in hidden], -1), truth)
+            scales = {name: model.encoder(name).scaling for name in hidden}
+            truth = torch.cat([scales[name](tensor(complete, name)) for name in hidden], -1)
+            draws = torch.cat([scales[name](drawn[name]) for name in hidden], -1)
+            record["energy_score"] = energy_score(draws, truth)
         records.append(record)
     return records

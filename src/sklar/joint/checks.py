@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LARGEST = 1e15  # its square is still a number in float32
+from sklar.numerics.masking import only_observed
 
 
 def check_observed(observed: Any, names: Sequence[str], rows: int, device: torch.device | None = None) -> Tensor:
@@ -34,22 +34,6 @@ def check_observed(observed: Any, names: Sequence[str], rows: int, device: torch
         where = empty.nonzero().flatten().tolist()
         raise ValueError(f"{len(where)} rows have nothing observed (the first is row {where[0]}); leave them out")
     return mask
-
-
-def only_observed(value: Tensor, shown: Tensor, name: str) -> Tensor:
-    """A modality's values with the rows that lack it set to zero: ``(B, d), (B,) -> (B, d)``.
-
-    Raises:
-        ValueError: NaN, infinity or a number beyond `LARGEST` in an observed row; modality and row are named.
-    """
-    value = torch.where(shown[:, None], value, 0.0)
-    bad = ~(value.abs() <= LARGEST)
-    if bool(bad.any()):
-        raise ValueError(
-            f"modality {name!r}, row {int(bad.any(-1).nonzero()[0])}: NaN or infinity in an observed value, or one "
-            f"beyond {LARGEST:g}; clean or rescale it, or mark the row as missing in observed"
-        )
-    return value
 
 
 def check_embeddings(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sklar.copulas.patterns import random_subpattern
-from sklar.data import Batch
-from sklar.encoders import MLPEncoder, mlp
-from sklar.joint.checks import check_observed, only_observed
+from sklar.data import Batch, Rows
+from sklar.encoders import Encoder, make_encoder, mlp
+from sklar.joint.checks import check_observed
+from sklar.models.noise import Noise
 from sklar.models.outcome import make_outcome
 
 
@@ -38,18 +39,36 @@ class Recipe:
 NO_RECIPE = Recipe(second_pass=0.0, consistency=0.0, auxiliary=0.0)
 
 Code = list[tuple[Tensor, Tensor]]  # mean and log standard deviation of each modality's embedding, (B, d) each
+Source = Noise | torch.Generator | None  # of randomness
+ROWS_AT_ONCE = 512  # encoded together where no gradient is needed
+ROWS_TO_START = 4096  # training rows from which standardisation is fitted
+
+
+class Prediction(NamedTuple):
+    """What a model says of rows.
+
+    Attributes:
+        mean: calibrated class probabilities ``(B, C)``, of labels ``(B, L)``, or the mean ``(B,)``; see `predict`.
+        spread: standard deviation of the head's (uncalibrated) predictions over the draws of the embeddings, same
+            shape: how much the answer still depends on what is not known. Zero for a model that draws nothing.
+    """
+
+    mean: Tensor
+    spread: Tensor
 
 
 class FusionModel(nn.Module):
     """A model that predicts a target from any non-empty set of modalities.
 
     ``loss(batch)`` gives a dict whose ``"loss"`` is to be minimised; ``predict(batch)`` the class probabilities
-    ``(B, C)``, or the mean ``(B,)`` for regression. The content of a missing input never influences anything.
+    ``(B, C)``, the probabilities of the labels ``(B, L)``, or the mean ``(B,)`` for regression. The content of a
+    missing input never influences anything.
 
     Args:
-        inputs: number of features of each modality, by name; the order is that of the mask's columns.
-        classes: number of classes (classification).
-        task: ``"classification"`` or ``"regression"``.
+        inputs: what each modality is, by name; the order is that of the mask's columns. A number of features, or an
+            encoder's specification ``{"kind": ..., ...}``, see `sklar.encoders`.
+        classes: number of classes (classification), or of labels (multilabel).
+        task: ``"classification"``, ``"multilabel"`` or ``"regression"``.
         dim: embedding width ``d``.
         hidden: hidden units of encoders, decoders and heads.
         dropout: rate on every hidden layer.
@@ -61,7 +80,7 @@ class FusionModel(nn.Module):
 
     def __init__(
         self,
-        inputs: Mapping[str, int],
+        inputs: Mapping[str, int | Mapping[str, Any]],
         classes: int | None = None,
         task: str = "classification",
         dim: int = 16,
@@ -72,7 +91,7 @@ class FusionModel(nn.Module):
         super().__init__()
         if not inputs:
             raise ValueError("a model needs at least one modality")
-        self.inputs = dict(inputs)
+        self.inputs = {name: what if isinstance(what, int) else dict(what) for name, what in inputs.items()}
         self.dim, self.hidden, self.dropout = dim, hidden, dropout
         self.recipe = recipe if isinstance(recipe, Recipe) else Recipe(**(recipe or {}))
         self.settings: dict[str, Any] = {
@@ -80,7 +99,7 @@ class FusionModel(nn.Module):
             "recipe": asdict(self.recipe),
         }  # fmt: skip
         self.outcome = make_outcome(task, classes)
-        self.encoders = nn.ModuleList(MLPEncoder(n, dim, hidden, dropout) for n in self.inputs.values())
+        self.encoders = nn.ModuleList(make_encoder(what, dim, hidden, dropout) for what in self.inputs.values())
         if self.recipe.auxiliary > 0:
             self.auxiliary = nn.ModuleList(mlp(dim, hidden, self.outcome.size, dropout) for _ in self.inputs)
 
@@ -89,60 +108,80 @@ class FusionModel(nn.Module):
         """Modality names, in the order of the mask's columns."""
         return list(self.inputs)
 
+    def encoder(self, name: str) -> Encoder:
+        """The encoder of a modality."""
+        return self.encoders[self.names.index(name)]  # type: ignore[return-value]
+
+    @torch.no_grad()
+    def start(self, rows: Rows, seed: int = 0) -> None:
+        """Fit the encoders' standardisation to training rows, in place: at most 4,096 of them, chosen by ``seed``.
+
+        Args:
+            rows: training rows; a modality that none of them has keeps what it has.
+            seed: of the choice.
+        """
+        chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:ROWS_TO_START]
+        batch = self.check(rows[chosen.sort().values])
+        for m, name in enumerate(self.names):
+            shown = batch.observed[:, m]
+            if bool(shown.any()):
+                self.encoder(name).start(tensor(batch, name)[shown])
+
     # What a model fills in.
 
-    def outputs(self, code: Code, observed: Tensor, draws: int, generator: torch.Generator | None) -> Tensor:
+    def outputs(self, code: Code, observed: Tensor, draws: int, source: Source) -> Tensor:
         """Raw outputs of the head for each of ``draws`` draws of the embeddings, ``(S, B, k)``.
 
         Args:
             code: what the encoders gave; anything may stand where a modality is missing.
             observed: bool ``(B, M)``.
             draws: number of draws ``S``.
-            generator: source of the randomness in training; without one, a fixed quasi-random set is used, the same
-                for every row of any batch.
+            source: of the randomness in training; without one, a fixed quasi-random set is used, the same for every
+                row of any batch.
         """
         raise NotImplementedError
 
-    def regularizer(self, batch: Batch, code: Code, generator: torch.Generator | None) -> dict[str, Tensor]:
+    def regularizer(self, batch: Batch, code: Code, source: Source) -> dict[str, Tensor]:
         """Terms of the loss beside the prediction, already weighted, a value a row ``(B,)`` each. None by default."""
         return {}
 
     def generate(
         self, batch: Batch, num_samples: int = 16, generator: torch.Generator | None = None, noise: bool = False
     ) -> dict[str, Tensor]:
-        """Draws of the missing inputs, ``{name: (S, B, features)}``, by a model whose ``generates`` is true."""
+        """Draws of the missing inputs' features, ``{name: (S, B, F)}``, by a model whose ``generates`` is true."""
         raise NotImplementedError(f"{type(self).__name__} does not generate inputs")
 
     # What all models share.
 
-    def loss(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, source: Source = None) -> dict[str, Tensor]:
         """Terms of the training loss averaged over the rows, and their sum under ``"loss"``; scalars.
 
         Args:
             batch: rows; unlabelled ones lack the terms that need a label.
-            generator: source of the randomness. Without one the draws are a fixed set, for validation.
+            source: of the randomness. Without one the draws are a fixed set, for validation.
         """
         batch = self.check(batch)
         code = self.encode(batch)
-        terms = dict(self._prediction_terms(batch, code, generator))
-        terms.update(self.regularizer(batch, code, generator))
+        noise = None if source is None else Noise.of(source)
+        with full_precision(code[0][0].device):
+            terms = dict(self._prediction_terms(batch, code, noise))
+            terms.update(self.regularizer(batch, code, noise))
         means = {name: value.mean() for name, value in terms.items()}
         return {"loss": torch.stack(list(means.values())).sum(), **means}
 
-    def _prediction_terms(self, batch: Batch, code: Code, generator: torch.Generator | None) -> dict[str, Tensor]:
+    def _prediction_terms(self, batch: Batch, code: Code, noise: Noise | None) -> dict[str, Tensor]:
         recipe, observed = self.recipe, batch.observed
         target = self._target(batch)
         if recipe.second_pass > 0:
-            drop = generator if generator is not None else torch.Generator(observed.device).manual_seed(0)
-            masks = torch.cat([observed, random_subpattern(observed, recipe.drop, drop)])
+            masks = torch.cat([observed, subpattern(observed, recipe.drop, noise)])
             twice = [(mean.repeat(2, 1), log_scale.repeat(2, 1)) for mean, log_scale in code]
-            first, second = self.outputs(twice, masks, self.training_draws, generator).chunk(2, dim=1)
+            first, second = self.outputs(twice, masks, self.training_draws, noise).chunk(2, dim=1)
             terms = {"second_pass": -recipe.second_pass * self.outcome.log_prob(second, target)}
             anchor = self.outcome.summary(first).detach()
             gap = self.outcome.divergence(anchor, self.outcome.summary(second))
             terms["consistency"] = recipe.consistency * gap
         else:
-            first, terms = self.outputs(code, observed, self.training_draws, generator), {}
+            first, terms = self.outputs(code, observed, self.training_draws, noise), {}
         terms["head"] = -(1 - recipe.second_pass) * self.outcome.log_prob(first, target)
         if recipe.auxiliary > 0:
             each = [self.outcome.log_prob(head(mean)[None], target) for head, mean in self._unimodal(code)]
@@ -152,55 +191,101 @@ class FusionModel(nn.Module):
     training_draws = 2
     prediction_draws = 16
 
-    @torch.no_grad()
     def predict(self, batch: Batch, num_samples: int | None = None) -> Tensor:
-        """Class probabilities ``(B, C)``, or the mean ``(B,)``, from what each row has, whatever the mode.
+        """Class probabilities ``(B, C)``, of labels ``(B, L)``, or the mean ``(B,)``, from what each row has.
 
         Args:
             batch: rows; targets are not needed.
             num_samples: draws to average over, default 16, from a fixed quasi-random set.
         """
-        return self.outcome.prediction(self.summary(batch, num_samples), batch.observed)
+        return self.predict_with_spread(batch, num_samples).mean
 
     @torch.no_grad()
-    def calibrate(self, batch: Batch, seed: int = 0, subpatterns: int = 4) -> None:
+    def predict_with_spread(self, batch: Batch, num_samples: int | None = None) -> Prediction:
+        """`predict`, and the spread of the predictions over the draws; whatever the mode."""
+        summary, outputs = self._summary(self.check(batch), num_samples)
+        observed = batch.observed.to(summary.device)
+        single = self.outcome.summary(outputs.flatten(0, 1)[None])  # a summary a draw
+        each = self.outcome.values(single).unflatten(0, outputs.shape[:2])
+        return Prediction(self.outcome.prediction(summary, observed), each.std(0, correction=0))
+
+    @torch.no_grad()
+    def calibrate(self, rows: Rows, seed: int = 0, subpatterns: int = 4) -> None:
         """Fit the calibration ``exp(a + b log n_observed)`` on held-out rows, in place.
 
         Args:
-            batch: held-out rows with labels.
+            rows: held-out rows with labels.
             seed: of the random sub-patterns under which each row is seen as well as under its own.
             subpatterns: how many of them.
         """
         generator = torch.Generator().manual_seed(seed)
-        masks = [batch.observed]
-        masks += [random_subpattern(batch.observed.cpu(), 0.5, generator) for _ in range(subpatterns)]
-        summary = torch.cat([self.summary(batch.see(mask)) for mask in masks])
-        observed = torch.cat([mask.to(batch.observed.device) for mask in masks])
-        self.outcome.calibrate(summary, observed, self._target(batch).repeat(len(masks)))
+        own = rows.observed.cpu()
+        masks = [own, *(random_subpattern(own, 0.5, generator) for _ in range(subpatterns))]
+        summaries: list[list[Tensor]] = [[] for _ in masks]
+        targets = []
+        for part in torch.arange(len(own)).split(ROWS_AT_ONCE):
+            batch = self.check(rows[part])
+            targets.append(self._target(batch))
+            code = self._code(batch)
+            for mask, found in zip(masks, summaries, strict=True):
+                found.append(self._summary(batch.see(mask[part]), None, code)[0])
+        summary = torch.cat([torch.cat(found) for found in summaries])
+        self.outcome.calibrate(summary, torch.cat(masks).to(summary.device), torch.cat(targets * len(masks)))
 
+    @torch.no_grad()
     def summary(self, batch: Batch, num_samples: int | None = None) -> Tensor:
         """Uncalibrated predictive distribution, the head blended with the mean of the observed auxiliary heads."""
+        return self._summary(self.check(batch), num_samples)[0]
+
+    def _code(self, batch: Batch) -> Code:
+        with evaluating(self):
+            return self.encode(batch)
+
+    def _summary(self, batch: Batch, num_samples: int | None, code: Code | None = None) -> tuple[Tensor, Tensor]:
+        """See `summary`; also the head's outputs ``(S, B, k)``. ``code`` where the rows were encoded before."""
         if num_samples is not None and num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}")
-        batch = self.check(batch)
-        with evaluating(self):
-            code = self.encode(batch)
+        code = self._code(batch) if code is None else code
+        with evaluating(self), full_precision(batch.observed.device):
             outputs = self.outputs(code, batch.observed, num_samples or self.prediction_draws, None)
             summary = self.outcome.summary(outputs)
             if self.recipe.auxiliary > 0:
                 each = torch.stack([self.outcome.summary(head(mean)[None]) for head, mean in self._unimodal(code)], 1)
-                shown = batch.observed.unsqueeze(-1)
+                shown = batch.observed.reshape(*batch.observed.shape, *[1] * (each.ndim - 2))
                 mean = torch.where(shown, each, 0.0).sum(1) / shown.sum(1)
                 summary = self.outcome.blend(summary, mean)
-        return summary
+        return summary, outputs
 
     def _unimodal(self, code: Code) -> list[tuple[nn.Module, Tensor]]:
         return [(head, mean) for head, (mean, _) in zip(self.auxiliary, code, strict=True)]
 
     def encode(self, batch: Batch) -> Code:
-        """Mean and log standard deviation of every modality's embedding; what stands for a missing one is not used."""
-        pairs = zip(self.encoders, batch.inputs.values(), strict=True)
-        return [encoder(x) for encoder, x in pairs]
+        """Mean and log standard deviation of every modality's embedding, from the rows that have it; zeros elsewhere.
+
+        Args:
+            batch: from `check`.
+        """
+        code = []
+        for m, name in enumerate(self.names):
+            x, shown = tensor(batch, name), batch.observed[:, m]
+            if bool(shown.all()):
+                mean, log_scale = self.encoder(name)(x)
+                code.append((mean.to(self.anchor), log_scale.to(self.anchor)))
+                continue
+            blank = self.anchor.new_zeros(len(batch), self.dim)
+            if not bool(shown.any()):
+                code.append((blank, blank))
+                continue
+            given = self.encoder(name)(x[shown])
+            places = shown.nonzero().flatten()
+            mean, log_scale = (blank.index_copy(0, places, value.to(blank)) for value in given)
+            code.append((mean, log_scale))
+        return code
+
+    @property
+    def anchor(self) -> Tensor:
+        """A parameter, which has the dtype and the device of the model."""
+        return next(self.parameters())
 
     def _target(self, batch: Batch) -> Tensor:
         if batch.target is None:
@@ -219,20 +304,33 @@ class FusionModel(nn.Module):
         for name in batch.inputs:
             if name not in self.inputs:
                 raise KeyError(f"unknown modality {name!r}; this model has {self.names}")
-        anchor = next(self.parameters())
-        device = anchor.device
-        if batch.target is not None and len(batch.target) != len(batch):
-            raise ValueError(f"the batch has {len(batch)} rows but {len(batch.target)} targets")
+        device = self.anchor.device
+        target = None if batch.target is None else batch.target.to(device)
+        if target is not None and len(target) != len(batch):
+            raise ValueError(f"the batch has {len(batch)} rows but {len(target)} targets")
         observed = check_observed(batch.observed, self.names, len(batch), device)
         inputs = {}
-        for m, (name, width) in enumerate(self.inputs.items()):
+        for m, name in enumerate(self.names):
             if name not in batch.inputs:
                 raise KeyError(f"the batch has no modality {name!r}; give a tensor and mark its rows as missing")
-            x = torch.as_tensor(batch.inputs[name]).to(anchor)
-            if tuple(x.shape) != (len(batch), width):
-                raise ValueError(f"modality {name!r}: expected shape ({len(batch)}, {width}), got {tuple(x.shape)}")
-            inputs[name] = only_observed(x, observed[:, m], name)
-        return Batch(inputs, observed, batch.target)
+            inputs[name] = self.encoder(name).read(batch.inputs[name], observed[:, m], name)
+        return Batch(inputs, observed, target)
+
+
+def tensor(batch: Batch, name: str) -> Tensor:
+    """An input of a checked batch, which is a tensor."""
+    return batch.inputs[name]  # type: ignore[return-value]
+
+
+def subpattern(observed: Tensor, drop: float, noise: Noise | None) -> Tensor:
+    """`random_subpattern` from a training step's noise; without any, always the same one."""
+    source = noise or Noise(torch.Generator().manual_seed(0))
+    return random_subpattern(observed, drop, order=source.uniform(tuple(observed.shape), 0, observed.device))
+
+
+def full_precision(device: torch.device) -> torch.autocast:
+    """No mixed precision within the block: densities and their inverses need their digits."""
+    return torch.autocast(device.type, enabled=False)
 
 
 @contextmanager

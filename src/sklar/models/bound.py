@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 
 from sklar.joint import Joint
@@ -17,8 +16,7 @@ def evidence_bound(
     joint: Joint,
     log_inputs: Callable[[Mapping[str, Tensor]], Tensor],
     log_outcome: Callable[[Mapping[str, Tensor]], Tensor],
-    num_samples: int,
-    generator: torch.Generator | None = None,
+    noise: Tensor,
 ) -> Tensor:
     """One-draw estimate of a lower bound on ``log p(x_O, y)`` in nats, a value a row ``(B,)``.
 
@@ -35,8 +33,7 @@ def evidence_bound(
         log_inputs: ``{name: (B, d_m)}`` to ``sum_{m in O} log p(x_m | z_m)``, ``(B,)``.
         log_outcome: complete draws ``{name: (S, B, d_m)}`` to ``log (1/S) sum_s p(y | z^s)``, ``(B,)``; zero for
             unlabelled rows.
-        num_samples: draws ``S`` of what is missing.
-        generator: source of their randomness.
+        noise: of the draws ``z_mis^s``: standard normals that broadcast to ``(S, B, *event)``, see `Joint.impute`.
     """
-    completed = joint.impute(z, observed, num_samples, generator)
+    completed = joint.impute(z, observed, noise=noise)
     return log_inputs(z) + log_outcome(completed) + joint.log_prob(z, observed) - log_q

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sklar.encoders import mlp
-from sklar.models.base import Code, FusionModel
+from sklar.models.base import Code, FusionModel, Source
 
 
 class Concat(FusionModel):
@@ -28,7 +28,7 @@ class Concat(FusionModel):
         count = len(self.inputs)
         self.head = mlp(count * self.dim + count, self.hidden, self.outcome.size, self.dropout)
 
-    def outputs(self, code: Code, observed: Tensor, draws: int, generator: torch.Generator | None) -> Tensor:
+    def outputs(self, code: Code, observed: Tensor, draws: int, source: Source) -> Tensor:
         """One set of outputs ``(1, B, k)``: nothing is drawn."""
         means = [torch.where(observed[:, m, None], mean, 0.0) for m, (mean, _) in enumerate(code)]
         outputs: Tensor = self.head(torch.cat([*means, observed.to(means[0].dtype)], dim=-1))

@@ -1,7 +1,7 @@
 """What a model predicts: the likelihood of a target, averaged over draws, and how predictions are combined.
 
 A head gives raw outputs ``(S, B, k)``, one for each of S draws of the embeddings. An outcome turns them into a
-*summary* ``(B, k)`` of the predictive distribution; the summary is what is blended, compared and reported.
+*summary* ``(B, ...)`` of the predictive distribution; the summary is what is blended, compared and reported.
 """
 
 from __future__ import annotations
@@ -33,20 +33,28 @@ class Outcome(nn.Module):
         raise NotImplementedError
 
     def summary(self, outputs: Tensor) -> Tensor:
-        """Predictive distribution averaged over the draws: ``(S, B, k) -> (B, k)``."""
+        """Predictive distribution averaged over the draws: ``(S, B, k) -> (B, ...)``."""
+        raise NotImplementedError
+
+    def log_likelihood(self, summary: Tensor, target: Tensor) -> Tensor:
+        """Log probability of targets under a summary in nats, ``(B,)``; zero for unlabelled rows."""
         raise NotImplementedError
 
     def divergence(self, first: Tensor, second: Tensor) -> Tensor:
-        """Kullback-Leibler divergence in nats of one summary from another: ``(B, k), (B, k) -> (B,)``."""
+        """Kullback-Leibler divergence in nats of one summary from another, ``(B,)``."""
         raise NotImplementedError
 
     def blend(self, first: Tensor, second: Tensor) -> Tensor:
         """Two summaries, half and half: normalised mean of the log probabilities, or the mean of the values."""
         raise NotImplementedError
 
-    def prediction(self, summary: Tensor, observed: Tensor) -> Tensor:
-        """What `predict` returns: calibrated class probabilities ``(B, C)``, or the mean ``(B,)``."""
+    def values(self, summary: Tensor) -> Tensor:
+        """A summary as (uncalibrated) probabilities ``(B, C)`` or ``(B, L)``, or the mean ``(B,)``."""
         raise NotImplementedError
+
+    def prediction(self, summary: Tensor, observed: Tensor) -> Tensor:
+        """What `predict` returns: `values`, calibrated where the outcome knows how."""
+        return self.values(summary)
 
     def calibrate(self, summary: Tensor, observed: Tensor, target: Tensor) -> None:
         """Fit the calibration on held-out rows, in place."""
@@ -77,12 +85,16 @@ class Classes(Outcome):
 
     def log_prob(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Log of the averaged probability of the true class."""
-        picked = self.summary(outputs).gather(-1, target.clamp(min=0)[:, None])[:, 0]
-        return torch.where(target >= 0, picked, 0.0)
+        return self.log_likelihood(self.summary(outputs), target)
 
     def summary(self, outputs: Tensor) -> Tensor:
         """Log of the averaged probabilities."""
         return torch.logsumexp(torch.log_softmax(outputs, -1), 0) - math.log(len(outputs))
+
+    def log_likelihood(self, summary: Tensor, target: Tensor) -> Tensor:
+        """Log probability of the true class."""
+        picked = summary.gather(-1, target.clamp(min=0)[:, None])[:, 0]
+        return torch.where(target >= 0, picked, 0.0)
 
     def divergence(self, first: Tensor, second: Tensor) -> Tensor:
         """``sum_c p_c (log p_c - log q_c)``."""
@@ -91,6 +103,10 @@ class Classes(Outcome):
     def blend(self, first: Tensor, second: Tensor) -> Tensor:
         """Normalised geometric mean."""
         return torch.log_softmax(0.5 * (first + second), -1)
+
+    def values(self, summary: Tensor) -> Tensor:
+        """Probabilities ``(B, C)``."""
+        return summary.exp()
 
     def prediction(self, summary: Tensor, observed: Tensor) -> Tensor:
         """Calibrated probabilities ``(B, C)``."""
@@ -101,6 +117,73 @@ class Classes(Outcome):
         """Fit ``exp(a + b log n_observed)`` on the labelled rows."""
         rows = self.labelled(target)
         self.calibration.fit(summary[rows].exp(), observed[rows], target[rows])
+
+
+class Labels(Outcome):
+    """``L`` labels that may hold together, each unknown where it is NaN. Summaries: log probabilities ``(B, L, 2)``.
+
+    Given the embeddings the labels are independent; averaged over draws of what is missing they are not.
+
+    Args:
+        labels: number of labels ``L``.
+    """
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        if labels < 1:
+            raise ValueError(f"multilabel classification needs at least one label, got {labels}")
+        self.size = labels
+        self.calibration = Calibration()
+
+    def labelled(self, target: Tensor) -> Tensor:
+        """Rows of which some label is known."""
+        return ~target.isnan().all(-1)
+
+    def check(self, target: Tensor) -> None:
+        """Labels must be 0, 1 or NaN, one column each."""
+        shaped = target.ndim == 2 and target.shape[1] == self.size and target.is_floating_point()
+        if not shaped or not bool(((target == 0) | (target == 1) | target.isnan()).all()):
+            raise ValueError(f"targets must be (rows, {self.size}) of 0.0, 1.0, or NaN where a label is not known")
+
+    def log_prob(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Log of the averaged joint probability of the known labels."""
+        sign = torch.where(target.isnan(), 0.0, 2 * target - 1).to(outputs)
+        each = nn.functional.logsigmoid(sign * outputs) * sign.abs()
+        return torch.logsumexp(each.sum(-1), 0) - math.log(len(outputs))
+
+    def summary(self, outputs: Tensor) -> Tensor:
+        """Log of the averaged probabilities of absence and presence, label by label."""
+        both = nn.functional.logsigmoid(torch.stack([-outputs, outputs], -1))
+        return torch.logsumexp(both, 0) - math.log(len(outputs))
+
+    def log_likelihood(self, summary: Tensor, target: Tensor) -> Tensor:
+        """Log probabilities of the known labels, summed."""
+        picked = summary.gather(-1, target.nan_to_num().long().unsqueeze(-1))[..., 0]
+        return torch.where(target.isnan(), 0.0, picked).sum(-1)
+
+    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
+        """Summed over the labels."""
+        return (first.exp() * (first - second)).sum((-2, -1))
+
+    def blend(self, first: Tensor, second: Tensor) -> Tensor:
+        """Normalised geometric mean, label by label."""
+        return torch.log_softmax(0.5 * (first + second), -1)
+
+    def values(self, summary: Tensor) -> Tensor:
+        """Probabilities of presence ``(B, L)``."""
+        return summary[..., 1].exp()
+
+    def prediction(self, summary: Tensor, observed: Tensor) -> Tensor:
+        """Calibrated probabilities of presence ``(B, L)``."""
+        flat = self.calibration(summary.exp().flatten(0, 1), observed.repeat_interleave(self.size, 0))
+        probabilities: Tensor = flat[:, 1].unflatten(0, (len(summary), self.size))
+        return probabilities
+
+    def calibrate(self, summary: Tensor, observed: Tensor, target: Tensor) -> None:
+        """Fit ``exp(a + b log n_observed)``, common to all labels, on the known ones."""
+        known = ~target.isnan()
+        masks = observed.repeat_interleave(self.size, 0)[known.flatten()]
+        self.calibration.fit(summary.exp()[known], masks, target[known].long())
 
 
 class Value(Outcome):
@@ -132,6 +215,10 @@ class Value(Outcome):
         """Mean over the draws."""
         return outputs.mean(0)
 
+    def log_likelihood(self, summary: Tensor, target: Tensor) -> Tensor:
+        """Log density around the mean."""
+        return self.log_prob(summary[None], target)
+
     def divergence(self, first: Tensor, second: Tensor) -> Tensor:
         """Between two normals of the learned standard deviation."""
         return 0.5 * ((first - second)[..., 0] * torch.exp(-self.log_scale)).square()
@@ -140,17 +227,17 @@ class Value(Outcome):
         """Mean of the two."""
         return 0.5 * (first + second)
 
-    def prediction(self, summary: Tensor, observed: Tensor) -> Tensor:
+    def values(self, summary: Tensor) -> Tensor:
         """The mean ``(B,)``."""
         return summary[..., 0]
 
 
 def make_outcome(task: str, classes: int | None) -> Outcome:
-    """``"classification"`` into a number of classes, or ``"regression"``."""
-    if task == "classification":
+    """``"classification"`` into classes, ``"multilabel"`` with that many labels, or ``"regression"``."""
+    if task in ("classification", "multilabel"):
         if classes is None:
-            raise ValueError("a classification model needs classes, the number of classes")
-        return Classes(classes)
+            raise ValueError(f"a {task} model needs classes, the number of classes or labels")
+        return Classes(classes) if task == "classification" else Labels(classes)
     if task == "regression":
         return Value()
-    raise ValueError(f"unknown task {task!r}; choose 'classification' or 'regression'")
+    raise ValueError(f"unknown task {task!r}; choose 'classification', 'multilabel' or 'regression'")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sklar.data import Batch
-from sklar.models.base import Code
+from sklar.models.base import Code, Source
 from sklar.models.variational import VariationalCopula
 
 
@@ -27,7 +27,7 @@ class Published(VariationalCopula):
 
     name = "published"
 
-    def __init__(self, inputs: Mapping[str, int], **settings: Any) -> None:
+    def __init__(self, inputs: Mapping[str, int | Mapping[str, Any]], **settings: Any) -> None:
         if settings.get("objective", "recipe") != "recipe":
             raise ValueError("the published rule has point embeddings, hence no evidence bound: objective is 'recipe'")
         super().__init__(inputs, **settings)
@@ -45,7 +45,7 @@ class Published(VariationalCopula):
             for m, name in enumerate(self.names)
         }
 
-    def regularizer(self, batch: Batch, code: Code, generator: torch.Generator | None) -> dict[str, Tensor]:
+    def regularizer(self, batch: Batch, code: Code, source: Source) -> dict[str, Tensor]:
         """``-log p(z_O)``, weighted, and the decoders' own fit, which reaches nothing else."""
         z = self._named([mean for mean, _ in code])
         fixed = {name: value.detach() for name, value in z.items()}

@@ -9,12 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sklar.copulas.patterns import random_subpattern
 from sklar.data import Batch
-from sklar.encoders import MLPDecoder, mlp
+from sklar.encoders import Decoder, mlp
 from sklar.joint import Joint
-from sklar.models.base import NO_RECIPE, Code, FusionModel, evaluating
+from sklar.models.base import (
+    NO_RECIPE,
+    Code,
+    FusionModel,
+    Source,
+    evaluating,
+    full_precision,
+    subpattern,
+    tensor,
+)
 from sklar.models.bound import evidence_bound
+from sklar.models.noise import Noise
 from sklar.numerics import log_normal, quasi_normal
 
 CLOSED_FORM = {"vine": {"families": "frank"}, "factor": {"families": "frank"}}
@@ -54,7 +63,7 @@ class VariationalCopula(FusionModel):
 
     def __init__(
         self,
-        inputs: Mapping[str, int],
+        inputs: Mapping[str, int | Mapping[str, Any]],
         copula: str = "gaussian",
         marginal: str = "independent",
         components: int = 2,
@@ -82,7 +91,8 @@ class VariationalCopula(FusionModel):
         widths = dict.fromkeys(self.inputs, self.dim)
         chosen = CLOSED_FORM.get(copula) if options is None else options
         self.joint = Joint(widths, marginal, copula, "paired", components, start, chosen)
-        self.decoders = nn.ModuleList(MLPDecoder(self.dim, n, self.hidden, self.dropout) for n in self.inputs.values())
+        sizes = [len(self.encoder(name).scaling.mean) for name in self.names]
+        self.decoders = nn.ModuleList(Decoder(self.dim, size, self.hidden, self.dropout) for size in sizes)
         self.head = mlp(len(self.inputs) * self.dim, self.hidden, self.outcome.size, self.dropout)
 
     # Embeddings.
@@ -95,17 +105,18 @@ class VariationalCopula(FusionModel):
         """Missing embeddings drawn: ``{name: (B, d)}``, noise ``(S, B or 1, d, M)`` ``-> {name: (S, B, d)}``."""
         return self.joint.impute(z, observed, noise=noise)
 
-    def _draws(self, code: Code, observed: Tensor, draws: int, generator: torch.Generator | None) -> dict[str, Tensor]:
+    def _draws(self, code: Code, observed: Tensor, draws: int, source: Source) -> dict[str, Tensor]:
         """Complete embeddings ``{name: (S, B, d)}``.
 
-        In training (a generator is given) one draw of what is observed serves all draws of what is missing, as the
-        bound asks; otherwise both are drawn afresh, from a fixed quasi-random set.
+        In training (a source is given) one draw of what is observed serves all draws of what is missing, as the bound
+        asks; otherwise both are drawn afresh, from a fixed quasi-random set.
         """
         rows, count = observed.shape
         mean = code[0][0]
-        if generator is not None:
-            own = torch.randn(1, rows, count, self.dim, generator=generator, dtype=mean.dtype, device=mean.device)
-            other = torch.randn(draws, rows, self.dim, count, generator=generator, dtype=mean.dtype, device=mean.device)
+        if source is not None:
+            noise = Noise.of(source)
+            own = noise.normal((1, rows, count, self.dim), 1, mean)
+            other = noise.normal((draws, rows, self.dim, count), 1, mean)
             z = self._posterior_draws(code, own)
             return self._complete(self._named([value[0] for value in z]), observed, other)
         points = quasi_normal(draws, (2, count, self.dim), dtype=mean.dtype).to(mean.device)
@@ -120,9 +131,9 @@ class VariationalCopula(FusionModel):
 
     # Prediction.
 
-    def outputs(self, code: Code, observed: Tensor, draws: int, generator: torch.Generator | None) -> Tensor:
+    def outputs(self, code: Code, observed: Tensor, draws: int, source: Source) -> Tensor:
         """Outputs of the head on completed embeddings, ``(S, B, k)``."""
-        return self._head(self._draws(code, observed, draws, generator))
+        return self._head(self._draws(code, observed, draws, source))
 
     def _head(self, z: Mapping[str, Tensor]) -> Tensor:
         outputs: Tensor = self.head(torch.cat([z[name] for name in self.names], dim=-1))
@@ -130,19 +141,23 @@ class VariationalCopula(FusionModel):
 
     # Objectives.
 
-    def loss(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, source: Source = None) -> dict[str, Tensor]:
         """Terms of the objective averaged over rows, and their sum: see the class and `FusionModel.loss`."""
         if self.objective == "recipe":
-            return super().loss(batch, generator)
-        bound = self.bound(batch, self.training_draws, generator).mean()
+            return super().loss(batch, source)
+        bound = self.bound(batch, self.training_draws, source).mean()
         return {"loss": -bound, "bound": bound.detach()}
 
-    def bound(self, batch: Batch, num_samples: int = 2, generator: torch.Generator | None = None) -> Tensor:
+    def bound(self, batch: Batch, num_samples: int = 2, source: Source = None) -> Tensor:
         """One-draw estimate of the evidence bound on ``log p(x_O, y)`` in nats, a value a row ``(B,)``."""
         batch = self.check(batch)
         code = self.encode(batch)
+        with full_precision(batch.observed.device):
+            return self._bound(batch, code, num_samples, fixed(source))
+
+    def _bound(self, batch: Batch, code: Code, num_samples: int, source: Noise) -> Tensor:
         rows, count = batch.observed.shape
-        noise = torch.randn(1, rows, count, self.dim, generator=generator).to(code[0][0])
+        noise = source.normal((1, rows, count, self.dim), 1, code[0][0])
         z = self._named([value[0] for value in self._posterior_draws(code, noise)])
         log_q = [(log_normal(noise[0, :, m]) - log_scale).sum(-1) for m, (_, log_scale) in enumerate(code)]
         target = batch.target
@@ -155,35 +170,42 @@ class VariationalCopula(FusionModel):
         return evidence_bound(
             z, (torch.stack(log_q, -1) * batch.observed).sum(-1), batch.observed, self.joint,
             log_inputs=lambda draw: self._log_inputs(batch, draw), log_outcome=log_outcome,
-            num_samples=num_samples, generator=generator,
+            noise=source.normal((num_samples, rows, self.dim, count), 1, code[0][0]),
         )  # fmt: skip
 
     def _log_inputs(self, batch: Batch, z: Mapping[str, Tensor]) -> Tensor:
         """``sum_{m in O} log p(x_m | z_m)``, ``(B,)``."""
-        each = [decoder.log_prob(batch.inputs[n], decoder(z[n])) for n, decoder in self._decoders()]
+        each = []
+        for name, decoder in self._decoders():
+            features, known = self._features(batch, name)
+            each.append(decoder.log_prob(features, decoder(z[name]), known))
         return (torch.stack(each, -1) * batch.observed).sum(-1)
 
-    def _decoders(self) -> list[tuple[str, MLPDecoder]]:
+    def _features(self, batch: Batch, name: str) -> tuple[Tensor, Tensor]:
+        """What the decoder of a modality explains: see `Encoder.features`."""
+        return self.encoder(name).features(tensor(batch, name))
+
+    def _decoders(self) -> list[tuple[str, Decoder]]:
         return list(zip(self.names, self.decoders, strict=True))  # type: ignore[arg-type]
 
-    def regularizer(self, batch: Batch, code: Code, generator: torch.Generator | None) -> dict[str, Tensor]:
+    def regularizer(self, batch: Batch, code: Code, source: Source) -> dict[str, Tensor]:
         """The recipe's generative terms, weighted: reconstruction, cross-reconstruction, ``-log p(z_O)``, ``-H(q)``."""
         observed = batch.observed
         rows, count = observed.shape
-        own = generator if generator is not None else torch.Generator(observed.device).manual_seed(0)
-        noise = torch.randn(2, rows, count, self.dim, generator=own, dtype=code[0][0].dtype, device=observed.device)
+        own = fixed(source)
+        noise = own.normal((2, rows, count, self.dim), 1, code[0][0])
         z = self._named([value[0] for value in self._posterior_draws(code, noise[:1])])
-        subset = random_subpattern(observed, 0.5, own)
+        subset = subpattern(observed, 0.5, own)
         drawn = self._complete(z, subset, noise[1:].mT)
         direct, cross, scale = [], [], []
         for m, (name, decoder) in enumerate(self._decoders()):
-            x, shown = batch.inputs[name], observed[:, m]
+            (x, known), shown = self._features(batch, name), observed[:, m]
             mean = decoder(z[name])
-            direct.append(torch.where(shown, 0.5 * (x - mean).square().sum(-1), 0.0))
+            direct.append(torch.where(shown, half_square(x - mean, known), 0.0))
             # The decoder's standard deviation is fitted without pulling on its mean.
-            scale.append(torch.where(shown, -decoder.log_prob(x, mean.detach()), 0.0))
+            scale.append(torch.where(shown, -decoder.log_prob(x, mean.detach(), known), 0.0))
             hidden = shown & ~subset[:, m]
-            cross.append(torch.where(hidden, 0.5 * (x - decoder(drawn[name][0])).square().sum(-1), 0.0))
+            cross.append(torch.where(hidden, half_square(x - decoder(drawn[name][0]), known), 0.0))
         entropy = torch.stack([log_scale.sum(-1) for _, log_scale in code], -1)
         return {
             "reconstruction": self.weight * self.reconstruction * torch.stack(direct).sum(0),
@@ -213,16 +235,19 @@ class VariationalCopula(FusionModel):
             raise ValueError(f"num_samples must be at least 1, got {num_samples}")
         with evaluating(self):
             code = self.encode(batch)
-        if generator is None:
-            return self._draws(code, batch.observed, num_samples, None)
-        each = [self._draws(code, batch.observed, 1, generator) for _ in range(num_samples)]
+        with full_precision(batch.observed.device):
+            if generator is None:
+                return self._draws(code, batch.observed, num_samples, None)
+            each = [self._draws(code, batch.observed, 1, generator) for _ in range(num_samples)]
         return {name: torch.cat([draw[name] for draw in each]) for name in self.names}
 
     @torch.no_grad()
     def generate(
         self, batch: Batch, num_samples: int = 16, generator: torch.Generator | None = None, noise: bool = False
     ) -> dict[str, Tensor]:
-        """Inputs of the missing modalities, decoded from draws of their embeddings, ``{name: (S, B, features)}``.
+        """Features of the missing modalities, decoded from draws of their embeddings, ``{name: (S, B, F)}``.
+
+        The features are those of `Encoder.describe`, in original units: the input itself where it is a vector.
 
         Args:
             batch: rows.
@@ -231,7 +256,7 @@ class VariationalCopula(FusionModel):
             noise: add the decoder's own noise, for draws from the predictive distribution rather than its means.
 
         Returns:
-            Observed inputs are repeated as they are.
+            Observed inputs' features are repeated as they are (NaN where one is unknown).
         """
         if noise and generator is None:
             raise ValueError("the decoder's noise needs a generator")
@@ -240,9 +265,19 @@ class VariationalCopula(FusionModel):
         result = {}
         with evaluating(self):
             for m, (name, decoder) in enumerate(self._decoders()):
-                new = decoder(draws[name])
-                if noise:
-                    extra = torch.randn(new.shape, generator=generator, dtype=new.dtype, device=new.device)
-                    new = new + torch.exp(decoder.log_scale) * extra
-                result[name] = torch.where(batch.observed[:, m, None], batch.inputs[name], new)
+                new, encoder = decoder(draws[name]), self.encoder(name)
+                if noise and generator is not None:
+                    new = new + torch.exp(decoder.log_scale) * Noise(generator).normal(tuple(new.shape), 1, new)
+                known = encoder.describe(tensor(batch, name))
+                result[name] = torch.where(batch.observed[:, m, None], known, encoder.scaling.undo(new))
         return result
+
+
+def half_square(gap: Tensor, known: Tensor) -> Tensor:
+    """Half the squared length of the known part of ``gap (B, F)``, ``(B,)``."""
+    return 0.5 * torch.where(known, gap, 0.0).square().sum(-1)
+
+
+def fixed(source: Source) -> Noise:
+    """The source of randomness, or always the same where there is none."""
+    return Noise.of(torch.Generator().manual_seed(0) if source is None else source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sklar.training.checkpoint import load_model, save_model
-from sklar.training.fit import Schedule, train
+from sklar.training.fit import prediction_loss, train
+from sklar.training.schedule import Hardware, Schedule
 
-__all__ = ["Schedule", "load_model", "save_model", "train"]
+__all__ = ["Hardware", "Schedule", "load_model", "prediction_loss", "save_model", "train"]

@@ -1,153 +1,256 @@
-"""Training any model on Lightning, seeded, with early stopping on the validation loss."""
+"""Training any model: seeded, resumable at any step, on one device or several, with early stopping.
+
+The loop is Lightning Fabric's kind: devices, processes and precision are Fabric's, the steps are written out here. All
+randomness of a step (its rows, draws, dropout) is a function of the run's seed and the step's number, so that a killed
+run goes on bit for bit as one that was not, and several processes compute what one with all their rows would.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
+import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
-from torch import Tensor
-from torch.utils.data import DataLoader
+from lightning.fabric import Fabric
+from lightning.fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
 
-from sklar.data import Batch
+from sklar.data import Batch, Rows
 from sklar.models import FusionModel
-from sklar.training.checkpoint import save_model
+from sklar.models.base import ROWS_AT_ONCE
+from sklar.models.noise import Noise
+from sklar.training.checkpoint import load_model, save_model
+from sklar.training.log import Log
+from sklar.training.schedule import Hardware, Schedule, seed_of
+from sklar.training.state import Progress, fingerprint, load_state, read_progress, save_state
 
-
-@dataclass(frozen=True)
-class Schedule:
-    """How a model is trained.
-
-    Attributes:
-        steps: most optimiser steps.
-        batch_size: rows a step.
-        learning_rate: peak of AdamW's, after the warm-up; then a cosine down to 5% of it.
-        weight_decay: of AdamW.
-        warmup: steps of linear warm-up.
-        clip: bound on the gradient's norm.
-        check_every: epochs between two validations.
-        patience: validations without improvement before training stops.
-    """
-
-    steps: int = 300
-    batch_size: int = 100
-    learning_rate: float = 5e-3
-    weight_decay: float = 1e-3
-    warmup: int = 20
-    clip: float = 5.0
-    check_every: int = 3
-    patience: int = 6
-
-
-class _Module(L.LightningModule):
-    """A model, its optimiser and its validation loss; keeps the best weights seen."""
-
-    def __init__(self, model: FusionModel, schedule: Schedule, seed: int) -> None:
-        super().__init__()
-        self.model, self.schedule = model, schedule
-        self.generator = torch.Generator().manual_seed(seed)
-        self.best = math.inf
-        self.best_state: dict[str, Tensor] = {}
-        self.on_best: Callable[[], Any] | None = None
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        return self.model.loss(batch, self.generator)["loss"]
-
-    def validation_step(self, batch: Batch, index: int) -> None:
-        loss = prediction_loss(self.model, batch)
-        self.log("validation_loss", loss, prog_bar=True, batch_size=len(batch))
-        self.offer(loss)
-
-    def offer(self, loss: float) -> None:
-        """Keep the present weights if their validation loss is the best so far."""
-        if loss < self.best:
-            self.best = loss
-            self.best_state = {name: value.clone() for name, value in self.model.state_dict().items()}
-            if self.on_best is not None:
-                self.on_best()
-
-    def configure_optimizers(self) -> Any:
-        s = self.schedule
-        optimizer = torch.optim.AdamW(self.model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
-
-        def factor(step: int) -> float:
-            cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / s.steps)))
-            return min(1.0, (step + 1) / s.warmup) * (0.05 + 0.95 * cosine)
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-def prediction_loss(model: FusionModel, batch: Batch) -> float:
-    """Mean negative log-likelihood of the labels under the blended prediction, in nats."""
-    if batch.target is None:
-        raise ValueError("the validation rows need targets")
-    rows = model.outcome.labelled(batch.target)
-    with torch.no_grad():
-        summary = model.summary(batch[rows])
-        return float(-model.outcome.log_prob(summary[None], batch.target[rows]).mean())
+ORDER, DRAWS, DROPOUT = range(3)  # streams of randomness
 
 
 def train(
     model: FusionModel,
-    rows: Batch,
-    validation: Batch,
+    rows: Rows,
+    validation: Rows,
     schedule: Schedule | None = None,
     seed: int = 0,
     progress: bool = True,
-    checkpoint: str | Path | None = None,
+    folder: str | Path | None = None,
+    hardware: Hardware | None = None,
 ) -> float:
     """Train a model in place, restore its best weights, calibrate it on the validation rows; returns the best loss.
 
     Args:
-        model: to be trained.
-        rows: training rows.
-        validation: held-out rows with targets.
+        model: to be trained. Its encoders' standardisation is fitted to the training rows first.
+        rows: training rows, a `Batch` or a `Dataset`.
+        validation: held-out rows, some of them with targets.
         schedule: how.
         seed: of the order of the rows, the draws and the dropout. The same seed gives the same weights, bit for bit.
         progress: show a progress bar.
-        checkpoint: a folder, to save the best weights as they are found.
+        folder: where the run lives: the state from which it resumes when it was killed, ``metrics.csv``, TensorBoard's
+            files, and in the end the model. A run that has finished there is read back.
+        hardware: on what; several devices train with the same rows a step as one with their batches put together.
 
     Raises:
-        ValueError: no steps, or validation rows without targets.
+        ValueError: no rows, validation rows without targets, a folder that holds another run, a loss that is not
+            finite.
     """
-    schedule = schedule or Schedule()
-    if schedule.steps < 1:
-        raise ValueError(f"training needs at least one step, got steps={schedule.steps}")
-    module = _Module(model, schedule, seed)
-    if checkpoint is not None:
-        folder = checkpoint
-        module.on_best = lambda: save_model(model, folder)
-    order = torch.Generator().manual_seed(seed)
-    loader: DataLoader[Any] = DataLoader(
-        range(len(rows)),  # type: ignore[arg-type]
-        batch_size=schedule.batch_size, shuffle=True, generator=order, collate_fn=lambda i: rows[torch.tensor(i)],
-    )  # fmt: skip
-    held_out: DataLoader[Any] = DataLoader([0], collate_fn=lambda _: validation)  # type: ignore[arg-type]
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with torch.random.fork_rng(), warnings.catch_warnings():
-        torch.manual_seed(seed)  # dropout knows no generator of its own
-        warnings.filterwarnings("ignore", module="lightning")
-        warnings.filterwarnings("ignore", message=".*isinstance.treespec.*")
-        trainer = L.Trainer(
-            accelerator="cpu", max_steps=schedule.steps, gradient_clip_val=schedule.clip, logger=False,
-            enable_checkpointing=False, enable_model_summary=False, enable_progress_bar=progress,
-            check_val_every_n_epoch=schedule.check_every, num_sanity_val_steps=0,
-            callbacks=[EarlyStopping("validation_loss", patience=schedule.patience)],
-        )  # fmt: skip
-        trainer.fit(module, loader, held_out)
-    module.offer(prediction_loss(model, validation))  # the last steps may not have been validated
-    model.load_state_dict(module.best_state)
+    schedule, hardware = schedule or Schedule(), hardware or Hardware()
+    if len(rows) == 0:
+        raise ValueError("there are no training rows")
+    if validation.target is None or not bool(model.outcome.labelled(validation.target).any()):
+        raise ValueError("the validation rows need targets: early stopping and calibration are done on them")
+    place = None if folder is None else Path(folder)
+    print_ = "" if place is None else fingerprint(model, rows, validation, schedule, seed, hardware.devices)
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+        before = read_progress(place, print_)
+        if before is not None and before.finished:
+            model.load_state_dict(load_model(place).state_dict())
+            model.eval()
+            return before.best
+    resumes = place is not None and before is not None
+    if not resumes:
+        model.start(rows, seed)
+    run = _Run(schedule, seed, place, print_, progress)
+    with quiet(), torch.random.fork_rng():
+        fabric = make_fabric(hardware)
+        best, state, history = fabric.launch(run, model, rows, validation)  # type: ignore[arg-type]
+    model.load_state_dict(state)
     model.eval()
     model.calibrate(validation, seed)
-    if checkpoint is not None:
-        save_model(model, checkpoint)
-    return module.best
+    if place is not None:
+        save_model(model, place)
+        save_state(place, print_, Progress(len(history), best, history=history, finished=True))
+    return float(best)
+
+
+def prediction_loss(model: FusionModel, batch: Batch) -> float:
+    """Mean negative log-likelihood of the labels under the blended prediction, in nats."""
+    total, count = _prediction_loss(model, batch)
+    return total / count
+
+
+def _prediction_loss(model: FusionModel, batch: Batch) -> tuple[float, int]:
+    """Sum over the labelled rows, and their number."""
+    if batch.target is None:
+        raise ValueError("the validation rows need targets")
+    chosen = model.outcome.labelled(batch.target)
+    if not bool(chosen.any()):
+        return 0.0, 0
+    batch = batch[chosen]
+    with torch.no_grad():
+        summary = model.summary(batch)
+        target = batch.target.to(summary.device)  # type: ignore[union-attr]
+        return float(model.outcome.log_likelihood(summary, target).double().sum().neg()), len(batch)
+
+
+class _Step(nn.Module):
+    """A model whose call is its loss: what Fabric wraps."""
+
+    def __init__(self, model: FusionModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
+        return self.model.loss(batch, noise)
+
+
+class _Run:
+    """One process's part of a run; called by Fabric in every process."""
+
+    def __init__(self, schedule: Schedule, seed: int, folder: Path | None, print_: str, bar: bool) -> None:
+        self.schedule, self.seed, self.folder, self.print_, self.bar = schedule, seed, folder, print_, bar
+
+    def __call__(
+        self, fabric: Fabric, model: FusionModel, rows: Rows, validation: Rows
+    ) -> tuple[float, dict[str, Tensor], list[dict[str, float]]]:
+        """Train; returns the best validation loss, its weights, and the history."""
+        s = self.schedule
+        plain = torch.optim.AdamW(model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+        progress, best = Progress(), {}
+        if self.folder is not None and (found := read_progress(self.folder, self.print_)) is not None:
+            progress, best = found, load_state(self.folder, model, plain)
+        module, optimizer = fabric.setup(_Step(model), plain)
+        log = Log(self.folder if fabric.is_global_zero else None, progress.step, s.steps,
+                  self.bar and fabric.is_global_zero)  # fmt: skip
+        size = s.batch_size * fabric.world_size
+        epoch_steps = max(1, math.ceil(len(rows) / size))
+        started, saved = time.monotonic() - progress.seconds, time.monotonic()
+        order: Tensor = torch.empty(0)
+        model.train()
+        while progress.step < s.steps and progress.waited < s.patience:
+            epoch, at = divmod(progress.step, epoch_steps)
+            if at == 0 or not len(order):
+                order = torch.randperm(len(rows), generator=self._generator(ORDER, epoch))
+            terms = self._step(fabric, module, optimizer, rows, order[at * size : (at + 1) * size], progress.step)
+            for name, value in terms.items():
+                progress.sums[name] = progress.sums.get(name, 0.0) + value
+            progress.step += 1
+            log.step(terms["loss"])
+            last = progress.step == s.steps
+            due = at == epoch_steps - 1 and (epoch + 1) % s.check_every == 0
+            if due or last:
+                self._validate(fabric, model, validation, progress, best, epoch, time.monotonic() - started)
+                log.validated(progress.history)
+            timely = time.monotonic() - saved >= s.save_every
+            if self.folder is not None and fabric.is_global_zero and (due or last or timely):
+                progress.seconds = time.monotonic() - started
+                save_state(self.folder, self.print_, progress, model, plain, best)
+                saved = time.monotonic()
+        log.close()
+        return progress.best, {name: value.cpu() for name, value in best.items()}, progress.history
+
+    def _generator(self, *stream: int) -> torch.Generator:
+        return torch.Generator().manual_seed(seed_of(self.seed, *stream))
+
+    def _step(
+        self, fabric: Fabric, module: Any, optimizer: Any, rows: Rows, chosen: Tensor, step: int
+    ) -> dict[str, float]:
+        """One optimiser step; returns the terms of the loss, averaged over the rows of all processes."""
+        world, rank = fabric.world_size, fabric.global_rank
+        mine = torch.arange(rank, len(chosen), world)
+        if len(mine) == 0:  # fewer rows than processes at the end of an epoch: somebody else's row counts for nothing
+            mine, weight = torch.zeros(1, dtype=torch.long), 0.0
+        else:
+            weight = len(mine) * world / len(chosen)
+        for group in optimizer.param_groups:
+            group["lr"] = self.schedule.rate(step)
+        torch.manual_seed(seed_of(self.seed, DROPOUT, step, rank))  # dropout knows no generator of its own
+        draws = self._generator(DRAWS, step)
+        noise = Noise(draws) if world == 1 else Noise(draws, mine, len(chosen))
+        optimizer.zero_grad()
+        terms = module(rows[chosen[mine]].to(fabric.device), noise)
+        fabric.backward(terms["loss"] * weight)
+        fabric.clip_gradients(module, optimizer, max_norm=self.schedule.clip, error_if_nonfinite=False)
+        optimizer.step()
+        values = torch.stack([value.detach().float() for value in terms.values()]) * weight
+        if world > 1:
+            values = fabric.all_reduce(values, reduce_op="mean")  # type: ignore[assignment]
+        found = dict(zip(terms, values.tolist(), strict=True))
+        if not math.isfinite(found["loss"]):
+            raise ValueError(f"the loss is {found['loss']} at step {step}: try a lower learning_rate")
+        return found
+
+    def _validate(
+        self,
+        fabric: Fabric,
+        model: FusionModel,
+        validation: Rows,
+        progress: Progress,
+        best: dict[str, Tensor],
+        epoch: int,
+        seconds: float,
+    ) -> None:
+        """Add a record to the history; keep the weights in ``best`` if they are the best so far."""
+        parts = torch.arange(len(validation)).split(ROWS_AT_ONCE)[fabric.global_rank :: fabric.world_size]
+        found = [_prediction_loss(model, validation[part]) for part in parts]
+        sums = torch.tensor([sum(x for x, _ in found), float(sum(n for _, n in found))], dtype=torch.float64)
+        sums = sums.to(fabric.device)
+        if fabric.world_size > 1:
+            sums = fabric.all_reduce(sums, reduce_op="sum")  # type: ignore[assignment]
+        loss = float(sums[0] / sums[1])
+        steps = progress.step - (int(progress.history[-1]["step"]) if progress.history else 0)
+        means = {name: value / steps for name, value in progress.sums.items()}
+        progress.sums = {}
+        progress.history.append(
+            {"step": progress.step, "epoch": epoch + 1, "learning_rate": self.schedule.rate(progress.step - 1)}
+            | means
+            | {"validation_loss": loss, "seconds": seconds}
+        )
+        progress.waited += 1
+        if loss < progress.best:
+            progress.best, progress.waited = loss, 0
+            best.update({name: value.detach().clone() for name, value in model.state_dict().items()})
+
+
+def make_fabric(hardware: Hardware) -> Fabric:
+    """Fabric for the hardware; several devices train by distributed data parallelism in processes of their own."""
+    accelerator = hardware.accelerator
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"  # MPS lacks float64 and special functions
+    precision = hardware.precision
+    if precision == "auto":
+        precision = "bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+    strategy: Any = "auto"
+    if hardware.devices > 1:
+        # A modality may be absent from all rows of a step.
+        strategy = DDPStrategy(start_method="spawn", find_unused_parameters=True)
+    return Fabric(
+        accelerator=accelerator, strategy=strategy, devices=hardware.devices, precision=precision  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+class quiet(warnings.catch_warnings):
+    """Lightning's remarks on devices and its own workings are not the user's concern."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        for name in ("lightning.fabric.utilities.rank_zero", "lightning.fabric.utilities.distributed"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", message=".*isinstance.treespec.*")
+        return entered

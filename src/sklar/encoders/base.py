@@ -1,0 +1,95 @@
+"""The interface of every encoder: from one modality's input to the posterior of its embedding."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from sklar.encoders.standardize import Standardize
+
+LOG_SCALE_RANGE = (-5.0, 2.0)
+
+
+def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
+    """One hidden layer with ReLU and dropout: ``(..., inputs) -> (..., outputs)``."""
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, outputs))
+
+
+class Encoder(nn.Module):
+    """One modality's input to the mean and log standard deviation of ``q(z | x)``.
+
+    A subclass gives `read`, `describe` and `encode`; `start` where it has statistics of its own. It is made from a
+    *specification*, ``{"kind": ..., further arguments of the class}``, which JSON can hold: that is what a model's
+    settings keep of it, beside its weights.
+
+    Args:
+        features: number ``F`` of features that stand for the input in the likelihood (see `describe`).
+        dim: embedding width ``d``.
+    """
+
+    kind: ClassVar[str] = ""
+
+    def __init__(self, features: int, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.scaling = Standardize(features)
+
+    # What an encoder fills in.
+
+    def read(self, x: Any, shown: Tensor, name: str) -> Tensor:
+        """The input checked and ready for the other methods: ``(B, ...)``, blank in the rows that lack it.
+
+        Args:
+            x: a tensor ``(B, ...)`` or `Texts`, as a `Batch` holds it.
+            shown: which rows have the modality, bool ``(B,)``; the content of the others must not matter.
+            name: of the modality, for errors.
+
+        Raises:
+            ValueError, TypeError: what is wrong, with modality and row.
+        """
+        raise NotImplementedError
+
+    def describe(self, x: Tensor) -> Tensor:
+        """What the decoder explains, in original units: ``(B, F)``, NaN where a feature is unknown.
+
+        A deterministic function of the input without trained parameters: the input itself where it is a vector,
+        features of it where its own likelihood would be unwieldy.
+        """
+        raise NotImplementedError
+
+    def encode(self, x: Tensor) -> Tensor:
+        """``(B, ...) -> (B, 2 d)``: means and unbounded log standard deviations; rows that lack it are never given."""
+        raise NotImplementedError
+
+    def feature_names(self) -> list[str]:
+        """Names of the ``F`` features of `describe`."""
+        return [str(i) for i in range(len(self.scaling.mean))]
+
+    @torch.no_grad()
+    def start(self, x: Tensor) -> None:
+        """Fit standardisation (and other statistics) to training rows that have the modality, in place.
+
+        Args:
+            x: what `read` gave for them.
+        """
+        self.scaling.fit(self.describe(x))
+
+    # What all encoders share.
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation ``(B, d)`` each, the latter kept within [-5, 2]."""
+        mean, log_scale = self.encode(x).chunk(2, dim=-1)
+        return mean, log_scale.clamp(*LOG_SCALE_RANGE)
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`describe`, standardised, with zeros where it is unknown, and which of it is known; ``(B, F)`` each."""
+        values = self.scaling(self.describe(x))
+        known = ~values.isnan()
+        return torch.where(known, values, 0.0), known
+
+    @property
+    def anchor(self) -> Tensor:
+        """A tensor with the dtype and the device of the encoder."""
+        return self.scaling.mean

@@ -1,0 +1,57 @@
+"""Vectors: a multilayer perceptron; also for somebody's own embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from sklar.encoders.base import Encoder, mlp
+from sklar.numerics.masking import only_observed
+
+
+class VectorEncoder(Encoder):
+    """``x (B, inputs)``, complete where it is observed, through one hidden layer.
+
+    Args:
+        dim: embedding width ``d``.
+        hidden: hidden units.
+        dropout: rate on the hidden layer.
+        inputs: number of features.
+        columns: their names, if they have any.
+    """
+
+    kind: ClassVar[str] = "vector"
+
+    def __init__(
+        self, dim: int, hidden: int = 64, dropout: float = 0.1, *, inputs: int, columns: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(inputs, dim)
+        if columns is not None and len(columns) != inputs:
+            raise ValueError(f"{len(columns)} column names for {inputs} features")
+        self.inputs, self.columns = inputs, columns
+        self.network = mlp(inputs, hidden, 2 * dim, dropout)
+
+    def read(self, x: Any, shown: Tensor, name: str) -> Tensor:
+        """A tensor ``(B, inputs)``, finite where observed."""
+        value = torch.as_tensor(x).to(self.anchor)
+        if tuple(value.shape) != (len(shown), self.inputs):
+            raise ValueError(
+                f"modality {name!r}: expected shape ({len(shown)}, {self.inputs}), got {tuple(value.shape)}"
+            )
+        return only_observed(value, shown, name)
+
+    def describe(self, x: Tensor) -> Tensor:
+        """The vector itself."""
+        return x
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The standardised vector through the network."""
+        outputs: Tensor = self.network(self.scaling(x))
+        return outputs
+
+    def feature_names(self) -> list[str]:
+        """The columns' names, or their numbers."""
+        return list(self.columns) if self.columns is not None else super().feature_names()
