@@ -7,6 +7,7 @@ from sklar.data.check import check_dataset
 from sklar.data.dataset import Dataset, open_dataset
 from sklar.data.missingness import completely_at_random
 from sklar.data.problem import Problem
+from sklar.data.show import describe_dataset
 from sklar.data.values import Column, Events, Image, Series, Table, Text, Vector
 from sklar.data.write import write_dataset
 
@@ -27,6 +28,7 @@ __all__ = [
     "Vector",
     "check_dataset",
     "completely_at_random",
+    "describe_dataset",
     "open_dataset",
     "write_dataset",
 ]

@@ -219,11 +219,15 @@ class Dataset:
             TypeError, IndexError: as `take`. ValueError: a text or events file is damaged.
         """
         view = self if isinstance(rows, slice) and rows == slice(None) else self.take(rows)
-        inputs = {name: view._read(name) for name in self.names}
+        inputs = {name: view.content(name) for name in self.names}
         return Batch(inputs, view.observed, view.target)
 
-    def _read(self, name: str) -> Tensor | Texts:
-        """The content of all rows of this view; shapes as in docs/data.md."""
+    def content(self, name: str) -> Tensor | Texts:
+        """One modality of all rows in memory, as in a `Batch`; shapes as in docs/data.md.
+
+        Raises:
+            ValueError: a text or events file is damaged.
+        """
         modality, sees = self.modalities[name], self._sees(name)
         if modality.in_array:
             array = self._files.arrays[name]
