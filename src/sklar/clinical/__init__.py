@@ -1,0 +1,21 @@
+"""Raw clinical data to dataset folders: one reader a data set, and the registry of all readers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sklar.clinical.eicu import prepare_eicu
+from sklar.clinical.physionet2012 import prepare_physionet2012
+from sklar.data.digits_folder import prepare_digits
+from sklar.data.mfeat_folder import prepare_mfeat
+
+# Each takes `raw` and `out` by keyword, options with defaults, and returns the folder; the digits need no `raw`.
+READERS: dict[str, Callable[..., Path]] = {
+    "physionet2012": prepare_physionet2012,
+    "eicu-demo": prepare_eicu,
+    "mfeat": prepare_mfeat,
+    "digits": prepare_digits,
+}
+
+__all__ = ["READERS", "prepare_digits", "prepare_eicu", "prepare_mfeat", "prepare_physionet2012"]
