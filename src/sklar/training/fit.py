@@ -7,6 +7,7 @@ run goes on bit for bit as one that was not, and several processes compute what 
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import time
@@ -67,6 +68,8 @@ def train(
     print_ = "" if place is None else fingerprint(model, rows, validation, schedule, seed, hardware.devices)
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
+        for left in place.glob("*.part"):  # of a process killed while it wrote
+            left.unlink()
         before = read_progress(place, print_)
         if before is not None and before.finished:
             model.load_state_dict(load_model(place).state_dict())
@@ -75,11 +78,11 @@ def train(
     resumes = place is not None and before is not None
     if not resumes:
         model.start(rows, seed)
-    run = _Run(schedule, seed, place, print_, progress)
+    run = _Run(model, rows, validation, schedule, seed, place, print_, progress)
     with quiet(), torch.random.fork_rng():
         fabric = make_fabric(hardware)
-        best, state, history = fabric.launch(run, model, rows, validation)  # type: ignore[arg-type]
-    model.load_state_dict(state)
+        best, state, history = fabric.launch(run)
+    model.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
     model.eval()
     model.calibrate(validation, seed)
     if place is not None:
@@ -115,21 +118,39 @@ class _Step(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Batch, noise: Noise) -> dict[str, Tensor]:
-        return self.model.loss(batch, noise)
+    def forward(self, given: _Given) -> dict[str, Tensor]:
+        return self.model.loss(given.batch, given.noise)
+
+
+class _Given:
+    """What a step is given, in one object that Fabric and DDP hand through as it is."""
+
+    def __init__(self, batch: Batch, noise: Noise) -> None:
+        self.batch, self.noise = batch, noise
 
 
 class _Run:
     """One process's part of a run; called by Fabric in every process."""
 
-    def __init__(self, schedule: Schedule, seed: int, folder: Path | None, print_: str, bar: bool) -> None:
+    def __init__(
+        self,
+        model: FusionModel,
+        rows: Rows,
+        validation: Rows,
+        schedule: Schedule,
+        seed: int,
+        folder: Path | None,
+        print_: str,
+        bar: bool,
+    ) -> None:
+        self.model, self.rows, self.validation = model, rows, validation
         self.schedule, self.seed, self.folder, self.print_, self.bar = schedule, seed, folder, print_, bar
 
-    def __call__(
-        self, fabric: Fabric, model: FusionModel, rows: Rows, validation: Rows
-    ) -> tuple[float, dict[str, Tensor], list[dict[str, float]]]:
+    def __call__(self, fabric: Fabric) -> tuple[float, dict[str, Any], list[dict[str, float]]]:
         """Train; returns the best validation loss, its weights, and the history."""
-        s = self.schedule
+        s, rows, validation = self.schedule, self.rows, self.validation
+        # What reached another process shares its memory with the rest of them.
+        model = self.model if fabric.world_size == 1 else copy.deepcopy(self.model)
         plain = torch.optim.AdamW(model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
         progress, best = Progress(), {}
         if self.folder is not None and (found := read_progress(self.folder, self.print_)) is not None:
@@ -162,7 +183,8 @@ class _Run:
                 save_state(self.folder, self.print_, progress, model, plain, best)
                 saved = time.monotonic()
         log.close()
-        return progress.best, {name: value.cpu() for name, value in best.items()}, progress.history
+        # As numpy arrays: a tensor sent by another process is gone with it.
+        return progress.best, {name: value.cpu().numpy() for name, value in best.items()}, progress.history
 
     def _generator(self, *stream: int) -> torch.Generator:
         return torch.Generator().manual_seed(seed_of(self.seed, *stream))
@@ -183,7 +205,7 @@ class _Run:
         draws = self._generator(DRAWS, step)
         noise = Noise(draws) if world == 1 else Noise(draws, mine, len(chosen))
         optimizer.zero_grad()
-        terms = module(rows[chosen[mine]].to(fabric.device), noise)
+        terms = module(_Given(rows[chosen[mine]].to(fabric.device), noise))
         fabric.backward(terms["loss"] * weight)
         fabric.clip_gradients(module, optimizer, max_norm=self.schedule.clip, error_if_nonfinite=False)
         optimizer.step()
@@ -249,7 +271,7 @@ class quiet(warnings.catch_warnings):
 
     def __enter__(self) -> Any:
         entered = super().__enter__()
-        for name in ("lightning.fabric.utilities.rank_zero", "lightning.fabric.utilities.distributed"):
+        for name in ("lightning.fabric", "lightning.pytorch.utilities.rank_zero"):
             logging.getLogger(name).setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*isinstance.treespec.*")

@@ -90,8 +90,6 @@ def read_progress(folder: Path, print_: str) -> Progress | None:
     from safetensors import SafetensorError, safe_open
 
     path = folder / STATE
-    for left in folder.glob(f"{STATE}.*.part"):  # of a process killed while it wrote
-        left.unlink(missing_ok=True)
     if not path.is_file():
         return None
     try:
