@@ -66,15 +66,16 @@ def load_csv(connection: duckdb.DuckDBPyConnection, raw: Path, table: str, colum
 
     file = find_file(raw, f"{table}.csv.gz", f"{table}.csv")
     _whole(file)
-    # Quotes are told rather than sniffed: a file's first one may come after the sniffed rows.
-    reading = "read_csv(?, header = true, delim = ',', quote = '\"', escape = '\"', all_varchar = true)"
+    header = _header(file)
+    for name in columns:
+        if name not in header:
+            raise ValueError(f"{file} lacks the column {name!r} among its {len(header)}")
+    # Nothing is sniffed: a file's first quote may come after the sniffed rows, and odd rows may be skipped as preamble.
+    every = ", ".join(f"'{name}': 'VARCHAR'" for name in header)
+    form = "header = true, delim = ',', quote = '\"', escape = '\"'"
+    reading = f"read_csv(?, auto_detect = false, columns = {{{every}}}, {form})"
+    cells = ", ".join(f"nullif(trim({name}), '') AS {name}" for name in columns)
     try:
-        empty = connection.execute(f"FROM {reading} LIMIT 0", [str(file)])
-        header = [entry[0].lower() for entry in empty.description or ()]
-        for name in columns:
-            if name not in header:
-                raise ValueError(f"{file} lacks the column {name!r}; it has {header}")
-        cells = ", ".join(f"nullif(trim({name}), '') AS {name}" for name in columns)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {cells} FROM {reading}", [str(file)])
     except duckdb.Error as error:
         line = re.search(r"Line: (\d+)", str(error))  # the rest of the message repeats cells: maybe patients' text
@@ -83,8 +84,10 @@ def load_csv(connection: duckdb.DuckDBPyConnection, raw: Path, table: str, colum
             "download it again"
         ) from None
     for name, kind in columns.items():
+        rounds = f" OR TRY_CAST({name} AS DOUBLE) <> TRY_CAST({name} AS BIGINT)" if kind == "BIGINT" else ""
         [(first, wrong)] = connection.execute(
-            f"SELECT min(rowid), count(*) FROM cells WHERE {name} IS NOT NULL AND TRY_CAST({name} AS {kind}) IS NULL"
+            f"SELECT min(rowid), count(*) FROM cells "
+            f"WHERE {name} IS NOT NULL AND (TRY_CAST({name} AS {kind}) IS NULL{rounds})"
         ).fetchall()
         if wrong:
             raise ValueError(f"{file}, column {name}, row {first + 1} below the header: no {kind} ({wrong} such cells)")
@@ -93,11 +96,21 @@ def load_csv(connection: duckdb.DuckDBPyConnection, raw: Path, table: str, colum
     return file
 
 
+def _header(file: Path) -> list[str]:
+    """The columns' names in lower case."""
+    with gzip.open(file, "rb") if file.suffix.lower() == ".gz" else file.open("rb") as stream:
+        line = stream.readline().decode("utf-8-sig", errors="replace").strip()
+    header = [name.strip().strip('"').lower() for name in line.split(",")]
+    if not all(re.fullmatch(r"\w+", name) for name in header) or len(set(header)) < len(header):
+        raise ValueError(f"{file}: the first line is no header of distinct column names")
+    return header
+
+
 def _whole(file: Path) -> None:
     """Refuse a file that a broken download or copy cut short."""
     last = b""
     try:
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+        with gzip.open(file, "rb") if file.suffix.lower() == ".gz" else file.open("rb") as stream:
             while block := stream.read(1 << 20):
                 last = block
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
