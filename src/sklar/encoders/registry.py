@@ -7,12 +7,25 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from sklar.encoders.bag_of_words import BagOfWordsEncoder
 from sklar.encoders.base import Encoder
+from sklar.encoders.convnet import ConvNetEncoder
+from sklar.encoders.events import EventsEncoder
+from sklar.encoders.image import ImageEncoder
+from sklar.encoders.lstm import LSTMEncoder
+from sklar.encoders.precomputed import PrecomputedEncoder
+from sklar.encoders.summary import SummaryEncoder
+from sklar.encoders.table import TableEncoder
+from sklar.encoders.text import TextEncoder
+from sklar.encoders.transformer import TransformerEncoder
 from sklar.encoders.vector import VectorEncoder
 
 ENCODERS: dict[str, type[Encoder]] = {
     encoder.kind: encoder
-    for encoder in (VectorEncoder,)
+    for encoder in (
+        VectorEncoder, PrecomputedEncoder, TableEncoder, SummaryEncoder, LSTMEncoder, TransformerEncoder, EventsEncoder,
+        BagOfWordsEncoder, TextEncoder, ConvNetEncoder, ImageEncoder,
+    )
 }  # fmt: skip
 
 
@@ -37,9 +50,7 @@ def encoder_class(kind: str) -> type[Encoder]:
     return found
 
 
-def make_encoder(
-    specification: int | Mapping[str, Any], dim: int, hidden: int = 64, dropout: float = 0.1
-) -> Encoder:
+def make_encoder(specification: int | Mapping[str, Any], dim: int, hidden: int = 64, dropout: float = 0.1) -> Encoder:
     """An encoder from its specification.
 
     Args:

@@ -34,7 +34,11 @@ class Standardize(nn.Module):
         cells = x.flatten(0, -2).double()
         count = (~cells.isnan()).sum(0).clamp(min=1)
         mean = cells.nansum(0) / count
-        scale = ((cells - mean).square().nansum(0) / count).sqrt()
+        return self.adopt(mean, ((cells - mean).square().nansum(0) / count).sqrt())
+
+    @torch.no_grad()
+    def adopt(self, mean: Tensor, scale: Tensor) -> Standardize:
+        """Means and standard deviations ``(F,)`` that were found elsewhere, in place; returns itself."""
         self.mean.copy_(mean)
         self.scale.copy_(torch.where(scale > 1e-6 * (1 + mean.abs()), scale, 1.0))
         self.bound.fill_(BOUND)
