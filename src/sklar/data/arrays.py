@@ -95,11 +95,11 @@ def scan_array(array: np.ndarray, modality: Modality, present: np.ndarray, ids: 
             faults.setdefault((what, remedy), []).append(rows)
 
     for rows, values in chunks(array):
+        if array.dtype == np.uint8:  # every byte is a value
+            break
         places = np.flatnonzero(present[rows])
         flat = values[places].reshape(len(places), int(np.prod(values.shape[1:])))
         places = places + rows.start
-        if array.dtype == np.uint8:
-            continue
         lacking = np.isnan(flat)
         empty = lacking.all(1)
         note(f"has_{modality.name} is true where all is NaN", "set it to false there", places[empty])
@@ -116,7 +116,9 @@ def scan_array(array: np.ndarray, modality: Modality, present: np.ndarray, ids: 
                 if column.categories is not None:
                     cells = flat[:, number]
                     count = len(column.categories)
-                    wrong = ~np.isnan(cells) & ~((cells >= 0) & (cells < count) & (cells == np.floor(cells)))
+                    with np.errstate(invalid="ignore"):  # of NaN
+                        whole = cells == np.floor(cells)
+                    wrong = ~np.isnan(cells) & ~((cells >= 0) & (cells < count) & whole)
                     remedy = f"a cell holds the index of its category, 0 to {count - 1}, or NaN"
                     note(f"column {column.name!r} holds no category", remedy, places[wrong])
     problems = []

@@ -70,7 +70,7 @@ def inspect(folder: str | Path) -> Inspection:
     found.description = replace(description, modalities=modalities)
     known = {DESCRIPTION, SAMPLES, *(modality.file for modality in modalities.values())}
     for path in sorted(folder.iterdir()):
-        if path.name not in known:
+        if path.name not in known and path.stem not in description.declared:
             what = (
                 "is left over from an interrupted write" if path.name.endswith(".part") else "is no part of the dataset"
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sklar.data.entry import Entry, are_names, is_count, is_name, is_object, is_positive, is_text
 from sklar.data.problem import MISSING_FILE, Problem, listed
 from sklar.data.values import Column
 
@@ -78,6 +78,7 @@ class Description:
     licence: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Stored] = field(default_factory=dict)
+    declared: frozenset[str] = frozenset()  # all names under modalities, also of those that are not in order
 
     def to_json(self) -> str:
         """The text of ``dataset.json``.
@@ -151,111 +152,38 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-class Entry:
-    """A JSON object read key by key; what is wrong is noted in ``problems`` and read as None.
-
-    Args:
-        content: the object.
-        place: where it stands.
-        problems: the notes, appended to.
-    """
-
-    def __init__(self, content: dict[str, Any], place: str, problems: list[Problem]) -> None:
-        self.content, self.place, self.problems = content, place, problems
-        self.known: list[str] = []
-
-    def where(self, key: str) -> str:
-        """The place of a key."""
-        return f"{self.place}, {key}" if self.place == DESCRIPTION else f"{self.place}.{key}"
-
-    def read(self, key: str, holds: Callable[[Any], bool], expected: str, optional: bool = False) -> Any:
-        """The value of a key if it is as expected, else None.
-
-        Args:
-            key: to read.
-            holds: whether a value is as expected.
-            expected: the same in words.
-            optional: null is all right, and a missing key only a warning.
-        """
-        self.known.append(key)
-        if key not in self.content:
-            remedy = f"add it: {expected}" + (" or null" if optional else "")
-            severity = "warning" if optional else "error"
-            self.problems.append(Problem(self.where(key), "the key is missing", remedy, severity))  # type: ignore[arg-type]
-            return None
-        value = self.content[key]
-        if optional and value is None:
-            return None
-        if not holds(value):
-            shown = repr(value)
-            shown = shown if len(shown) <= 60 else shown[:57] + "..."
-            self.problems.append(Problem(self.where(key), f"is {shown}", f"it must be {expected}"))
-            return None
-        return value
-
-    def finish(self) -> None:
-        """Note the keys that nobody asked for."""
-        for key in self.content:
-            if key not in self.known:
-                remedy = f"remove it or correct its name; known are {listed(self.known, 12)}"
-                self.problems.append(Problem(self.where(key), "the key is unknown", remedy))
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
-
-
-def _are_names(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_name, value)) and 0 < len(value) == len(set(value))
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _is_step(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
 def _description(entry: Entry) -> Description:
-    entry.read("format", lambda value: value == 1 and _is_count(value), "1, the version of this format")
-    name = entry.read("name", _is_name, "a name of one line")
+    entry.read("format", lambda value: value == 1 and is_count(value), "1, the version of this format")
+    name = entry.read("name", is_name, "a name of one line")
     task = entry.read("task", lambda value: value in TASKS, f"one of {listed(TASKS)}")
     many = task == "multilabel"
     labels = entry.read(
         "labels",
-        lambda value: _are_names(value) and (many or not task or len(value) == 1) and not set(value) & set(RESERVED),
+        lambda value: are_names(value) and (many or not task or len(value) == 1) and not set(value) & set(RESERVED),
         "a list of " + ("different columns" if many else "one column") + f" of {SAMPLES}, none of {listed(RESERVED)}",
     )
     if task in ("binary", "multiclass"):
         count = "2 different names" if task == "binary" else "at least 2 different names"
         classes = entry.read(
             "classes",
-            lambda value: _are_names(value) and (len(value) == 2 if task == "binary" else len(value) >= 2),
+            lambda value: are_names(value) and (len(value) == 2 if task == "binary" else len(value) >= 2),
             f"a list of {count}, in the order of the label's values",
         )
     else:
         anything = not task  # an unknown task may or may not have classes
         classes = entry.read("classes", lambda _: anything, f"null for {task}", optional=True)
-    modalities = entry.read("modalities", lambda value: _is_object(value) and bool(value), "an object with a modality")
+    modalities = entry.read("modalities", lambda value: is_object(value) and bool(value), "an object with a modality")
     description = Description(
         name or "",
         task or "",
         tuple(labels or ()),
-        tuple(classes) if _are_names(classes) else None,
+        tuple(classes) if are_names(classes) else None,
         _modalities(modalities or {}, entry.problems),
-        entry.read("source", _is_text, "a text", optional=True) or "",
-        entry.read("licence", _is_text, "a text", optional=True) or "",
-        entry.read("notes", _is_object, "an object", optional=True) or {},
+        entry.read("source", is_text, "a text", optional=True) or "",
+        entry.read("licence", is_text, "a text", optional=True) or "",
+        entry.read("notes", is_object, "an object", optional=True) or {},
         _files(entry),
+        frozenset(modalities or ()),
     )
     entry.finish()
     return description
@@ -263,14 +191,14 @@ def _description(entry: Entry) -> Description:
 
 def _files(entry: Entry) -> dict[str, Stored]:
     stored = {}
-    for name, content in (entry.read("files", _is_object, "an object", optional=True) or {}).items():
+    for name, content in (entry.read("files", is_object, "an object", optional=True) or {}).items():
         place = f"{entry.where('files')}.{name}"
-        if not _is_object(content):
+        if not is_object(content):
             entry.problems.append(Problem(place, "is no object", "it must hold bytes and sha256"))
             continue
         file = Entry(content, place, entry.problems)
-        size = file.read("bytes", _is_count, "the size of the file")
-        checksum = file.read("sha256", lambda value: _is_text(value) and len(value) == 64, "64 hexadecimal digits")
+        size = file.read("bytes", is_count, "the size of the file")
+        checksum = file.read("sha256", lambda value: is_text(value) and len(value) == 64, "64 hexadecimal digits")
         file.finish()
         if size is not None and checksum is not None:
             stored[name] = Stored(size, checksum)
@@ -286,7 +214,7 @@ def _modalities(content: dict[str, Any], problems: list[Problem]) -> dict[str, M
             remedy = "name it with letters, digits, _ and - only (at most 100, not - first)"
             problems.append(Problem(place, f"the name {name!r} is no safe file name", remedy))
             continue
-        if not _is_object(value):
+        if not is_object(value):
             problems.append(Problem(place, f"is a {type(value).__name__}", "it must be an object with kind and file"))
             continue
         modality = _modality(name, Entry(value, place, problems))
@@ -304,14 +232,14 @@ def _modalities(content: dict[str, Any], problems: list[Problem]) -> dict[str, M
 def _modality(name: str, entry: Entry) -> Modality | None:
     before = len([problem for problem in entry.problems if problem.is_error])
     kind = entry.read(
-        "kind", lambda value: value in SUFFIX if _is_text(value) else False, f"one of {listed([*SUFFIX], 6)}"
+        "kind", lambda value: value in SUFFIX if is_text(value) else False, f"one of {listed([*SUFFIX], 6)}"
     )
     if kind is None:
         return None
     suffix = SUFFIX[kind]
     file = entry.read(
         "file",
-        lambda value: _is_text(value) and value.endswith(suffix) and bool(SAFE_NAME.fullmatch(value[: -len(suffix)])),
+        lambda value: is_text(value) and value.endswith(suffix) and bool(SAFE_NAME.fullmatch(value[: -len(suffix)])),
         f"the name of a {suffix} file in the folder itself, such as '{name}{suffix}'",
     )
     shape = None
@@ -320,11 +248,11 @@ def _modality(name: str, entry: Entry) -> Modality | None:
         shape = entry.read("shape", lambda value: _is_shape(kind, value), f"the shape of a row, {axes}", optional=True)
     columns: tuple[Column, ...] | None = ()
     if kind == "vector":
-        names = entry.read("columns", _are_names, "a list of different names", optional=True)
+        names = entry.read("columns", are_names, "a list of different names", optional=True)
         columns = tuple(Column(column) for column in names or ())
     elif kind in NAMED:
         columns = _columns(entry, NAMED[kind], categorical=kind == "table")
-    step = entry.read("step", _is_step, "a positive number, the hours of a bin") if kind == "series" else None
+    step = entry.read("step", is_positive, "a positive number, the hours of a bin") if kind == "series" else None
     entry.finish()
     if file is None or columns is None or len([problem for problem in entry.problems if problem.is_error]) > before:
         return None
@@ -333,7 +261,7 @@ def _modality(name: str, entry: Entry) -> Modality | None:
 
 
 def _is_shape(kind: str, value: Any) -> bool:
-    if not isinstance(value, list) or not all(_is_count(size) and size > 0 for size in value):
+    if not isinstance(value, list) or not all(is_count(size) and size > 0 for size in value):
         return False
     return len(value) == {"vector": 1, "table": 1, "series": 2, "image": 3}[kind] and (
         kind != "image" or value[0] in (1, 3)
@@ -348,15 +276,15 @@ def _columns(entry: Entry, key: str, categorical: bool) -> tuple[Column, ...] | 
     columns = []
     for place, value in enumerate(content):
         where = f"{entry.where(key)}[{place}]"
-        if not _is_object(value):
+        if not is_object(value):
             entry.problems.append(Problem(where, f"is a {type(value).__name__}", "it must be an object with a name"))
             continue
         column = Entry(value, where, entry.problems)
-        name = column.read("name", _is_name, "a name of one line")
-        unit = column.read("unit", _is_text, "a text", optional=True)
+        name = column.read("name", is_name, "a name of one line")
+        unit = column.read("unit", is_text, "a text", optional=True)
         names = None
         if categorical:
-            names = column.read("categories", _are_names, "a list of different names", optional=True)
+            names = column.read("categories", are_names, "a list of different names", optional=True)
         column.finish()
         if name is not None:
             columns.append(Column(name, unit, None if names is None else tuple(names)))

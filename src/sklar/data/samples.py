@@ -137,7 +137,7 @@ def read_samples(folder: Path, description: Description) -> tuple[Samples | None
     if any(name in groups for name in ("series_id", "until")):
         optional = {"series_id": ID, "until": ("number", "integer")}
         present: dict[str, tuple[str, ...]] = {name: kinds for name, kinds in optional.items() if name in groups}
-        problems += open_parquet(folder, SAMPLES, present)[2]
+        problems += [problem for problem in open_parquet(folder, SAMPLES, present)[2] if problem not in problems]
     if any(problem.what == "stands twice" for problem in problems):
         return None, problems
     try:
@@ -198,8 +198,9 @@ def _content(samples: Samples) -> list[Problem]:
         if len(empty):
             what = "nothing is observed: every has_ is false"
             problems.append(Problem(f"{SAMPLES}, {rows_at(empty, ids)}", what, "leave such samples out"))
+    expected = {*description.labels, *(f"has_{name}" for name in description.declared)}
     for name in names:
-        if name.startswith("has_") and name not in has and name not in description.labels and description.modalities:
+        if name.startswith("has_") and name not in expected and description.declared:
             remedy = "is a modality missing from dataset.json? else rename the column"
             problems.append(Problem(_place(name), f"there is no modality {name[4:]!r}", remedy, "warning"))
     if description.task and all(name in names for name in description.labels):

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from sklar.data.arrays import has_content, write_array
+from sklar.data.columns import plain, record_columns, sample_columns
 from sklar.data.description import (
     DESCRIPTION,
     SAFE_NAME,
@@ -24,7 +24,7 @@ from sklar.data.description import (
     Stored,
     read_description,
 )
-from sklar.data.parquet import arrow, type_group
+from sklar.data.parquet import arrow
 from sklar.data.records import scan_records
 from sklar.data.samples import Clock, Samples
 from sklar.data.values import Column, Events, Image, Series, Table, Text, Value, Vector
@@ -78,13 +78,12 @@ def write_dataset(
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
-        columns = _sample_columns(samples, labels, task)
-        rows = columns.num_rows
-        specs = {key: _write_modality(part, key, value, rows) for key, value in modalities.items()}
+        columns = sample_columns(samples, labels, task)
+        specs = {key: _write_modality(part, key, value, columns) for key, value in modalities.items()}
         described = Description(
             name, task, tuple(labels), None if classes is None else tuple(classes), specs, source, licence, notes or {}
         )
-        _write_samples(part, _with_presence(part, columns, described, modalities))
+        _write_table(part / SAMPLES, _with_presence(part, columns, described, modalities))
         stored = {file: _stored(part / file) for file in [SAMPLES, *(spec.file for spec in specs.values())]}
         whole = Description(**{**vars(described), "files": stored})
         try:
@@ -106,7 +105,7 @@ def _refuse_to_replace(folder: Path) -> None:
         files = {path.name for path in folder.iterdir()}
         description = read_description(folder)[0] if DESCRIPTION in files else None
         known = {DESCRIPTION, SAMPLES}
-        if description is not None:
+        if description is not None and description.modalities:  # others' files have that name too
             known |= {*description.files, *(modality.file for modality in description.modalities.values())}
             if not (strange := sorted(files - known)):
                 return
@@ -149,13 +148,14 @@ def _stored(file: Path) -> Stored:
         return Stored(file.stat().st_size, hashlib.file_digest(opened, "sha256").hexdigest())
 
 
-def _plain(values: Any) -> Any:
-    """Tensors as numpy."""
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
-
-
-def _write_modality(part: Path, name: str, value: Value, rows: int) -> Modality:
+def _write_modality(part: Path, name: str, value: Value, samples: pa.Table) -> Modality:
     """Write one modality's file.
+
+    Args:
+        part: the folder.
+        name: of the modality.
+        value: its content.
+        samples: the columns of ``samples.parquet``.
 
     Raises:
         ValueError: values of another shape, length or type.
@@ -167,15 +167,17 @@ def _write_modality(part: Path, name: str, value: Value, rows: int) -> Modality:
         raise ValueError(f"{place}: the name is no safe file name; use letters, digits, _ and - (not first)")
     file = f"{name}{SUFFIX[value.kind]}"
     if isinstance(value, Text | Events):
-        _write_records(part / file, value, place)
+        series_type = samples.schema.field("series_id" if "series_id" in samples.column_names else "sample_id").type
+        _write_table(part / file, record_columns(value, place, series_type))
         codes = tuple(value.codes) if isinstance(value, Events) else ()
         return Modality(name, value.kind, file, codes=codes)
-    values = np.asarray(_plain(value.values))
+    values = np.asarray(plain(value.values))
     axes = {"vector": "(n, F)", "table": "(n, F)", "series": "(n, T, C)", "image": "(n, C, H, W)"}[value.kind]
     if values.ndim != axes.count(",") + 1 or 0 in values.shape[1:]:
         raise ValueError(f"{place} has the shape {values.shape}; a {value.kind} needs {axes}")
-    if len(values) != rows:
-        raise ValueError(f"{place} has {len(values)} rows, samples have {rows}; give an absent one a row of NaN")
+    if len(values) != samples.num_rows:
+        counts = f"{len(values)} rows, samples have {samples.num_rows}"
+        raise ValueError(f"{place} has {counts}; give an absent one a row of NaN")
     if values.dtype.kind not in "fiub":
         raise ValueError(f"{place} holds {values.dtype}; give numbers, NaN where one is missing")
     dtype = np.uint8 if values.dtype == np.uint8 and isinstance(value, Image) else np.float32
@@ -190,105 +192,6 @@ def _write_modality(part: Path, name: str, value: Value, rows: int) -> Modality:
     if isinstance(value, Vector) and value.columns is not None:
         return Modality(name, value.kind, file, shape, columns=tuple(Column(column) for column in value.columns))
     return Modality(name, value.kind, file, shape)
-
-
-def _write_records(file: Path, value: Text | Events, place: str) -> None:
-    """Texts or events, ordered by series and time, so that they are quick to open."""
-    pa = arrow()
-    import pyarrow.parquet as pq
-
-    fields = {"time": pa.float64(), "text": pa.string()}
-    given = {"series_id": value.series_id, "time": value.time}
-    if isinstance(value, Text):
-        given["text"] = value.text
-    else:
-        fields |= {"code": pa.string(), "value": pa.float64()}
-        given |= {"code": value.code, "value": value.value}
-    arrays = {key: _arrow(values, f"{place}, {key}", fields.get(key)) for key, values in given.items()}
-    if len({len(array) for array in arrays.values()}) > 1:
-        lengths = {key: len(array) for key, array in arrays.items()}
-        raise ValueError(f"{place}: columns of different lengths {lengths}; a record needs each")
-    arrays["series_id"] = _id(arrays["series_id"], f"{place}, series_id")
-    table = pa.table(arrays).sort_by([("series_id", "ascending"), ("time", "ascending")])
-    pq.write_table(table, file)
-
-
-def _arrow(values: Any, place: str, kind: Any = None) -> pa.ChunkedArray:
-    """Values as a pyarrow column; NaN becomes null.
-
-    Raises:
-        ValueError: values that such a column cannot hold.
-    """
-    pa = arrow()
-    import pyarrow.compute as pc
-
-    values = _plain(values)
-    try:
-        if not isinstance(values, pa.Array | pa.ChunkedArray):
-            values = pa.array(values, from_pandas=True)
-        if isinstance(values, pa.Array):
-            values = pa.chunked_array([values])
-        if pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
-        if kind is not None and values.type != kind:
-            values = values.cast(kind)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        wanted = "one type of value" if kind is None else str(kind)
-        raise ValueError(f"{place} cannot be stored as {wanted}: {error}") from error
-    if pa.types.is_floating(values.type):
-        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
-    return values
-
-
-def _id(values: pa.ChunkedArray, place: str) -> pa.ChunkedArray:
-    pa = arrow()
-    group = type_group(values.type)
-    if pa.types.is_null(values.type):  # no record at all
-        return values.cast(pa.int64())
-    if group not in ("integer", "text"):
-        raise ValueError(f"{place} is of type {values.type}; give integers or strings, none missing")
-    return values.cast(pa.int64() if group == "integer" else pa.string())
-
-
-def _sample_columns(samples: Mapping[str, Any] | pa.Table, labels: Sequence[str], task: str) -> pa.Table:
-    """The samples with types as in ``samples.parquet``, and with group_id and split.
-
-    Raises:
-        ValueError: columns of different lengths, missing ones, or types that do not fit.
-    """
-    pa = arrow()
-    names = samples.column_names if isinstance(samples, pa.Table) else list(samples)
-    columns = {}
-    for name in names:
-        place = f"samples, column {name!r}"
-        column = _arrow(samples[name], place)
-        if name in ("sample_id", "group_id", "series_id"):
-            column = _id(column, place)
-        elif name == "until":
-            column = column.cast(pa.float64())
-        elif name in labels:
-            column = _label(column, place, task)
-        columns[name] = column
-    for name in ("sample_id", *labels):
-        if name not in columns:
-            raise ValueError(f"samples lack the column {name!r}; they have {sorted(columns)}")
-    if len({len(column) for column in columns.values()}) > 1:
-        raise ValueError(f"samples: columns of different lengths { {name: len(c) for name, c in columns.items()} }")
-    columns.setdefault("group_id", columns["sample_id"])
-    columns.setdefault("split", pa.array(["train"] * len(columns["sample_id"]), pa.string()))
-    return pa.table(columns)
-
-
-def _label(values: pa.ChunkedArray, place: str, task: str) -> pa.ChunkedArray:
-    pa = arrow()
-    kind = pa.float64() if task == "regression" else pa.int64()
-    try:
-        if pa.types.is_boolean(values.type):
-            values = values.cast(pa.int8())
-        return values.cast(kind)
-    except pa.ArrowException as error:
-        wanted = "numbers" if task == "regression" else "the index of its class"
-        raise ValueError(f"{place}: a {task} label holds {wanted}, None or NaN where unlabelled: {error}") from error
 
 
 def _with_presence(
@@ -311,7 +214,7 @@ def _with_presence(
     return columns
 
 
-def _write_samples(part: Path, columns: pa.Table) -> None:
+def _write_table(file: Path, columns: pa.Table) -> None:
     import pyarrow.parquet as pq
 
-    pq.write_table(columns, part / SAMPLES)
+    pq.write_table(columns, file)
