@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def demo(
@@ -27,16 +30,190 @@ def demo(
     run_demo(Demo(seeds, out, steps, processes, copula))
 
 
-def main() -> None:
+def check(folder: Path) -> int:
+    """Look through a dataset folder; every problem is printed with its place and remedy.
+
+    Args:
+        folder: the dataset folder.
+
+    Returns:
+        Exit status: 1 if there are errors (warnings alone are none).
+    """
+    from sklar.data import check_dataset
+
+    problems = check_dataset(folder)
+    for problem in problems:
+        print(problem)
+    errors = sum(problem.is_error for problem in problems)
+    print(f"{folder}: {errors} errors, {len(problems) - errors} warnings")
+    return int(errors > 0)
+
+
+def show(folder: Path) -> None:
+    """Describe a dataset folder: rows, labels, modalities, which of them occur together.
+
+    Args:
+        folder: the dataset folder.
+    """
+    from sklar.data.show import describe_dataset
+
+    print(describe_dataset(folder))
+
+
+def evaluate(
+    run: Path,
+    data: Path | None = None,
+    split: str = "test",
+    missing: Any | None = None,
+    out: Path | None = None,
+) -> None:
+    """Score a run on labelled rows: over all, by number of observed modalities, by pattern.
+
+    Args:
+        run: folder of a finished run.
+        data: a dataset folder; default the one that the run was trained on.
+        split: train, validation, test, or all.
+        missing: mechanism that removes modalities beside what is missing already.
+        out: file of the scores as JSON; default evaluation.json in the run's folder.
+    """
+    import json
+
+    from sklar.report.tables import print_table, score_table
+    from sklar.training.apply import evaluate_run
+    from sklar.training.run import read_run, write_text
+
+    records = evaluate_run(read_run(run), data, _split(split), missing)
+    file = out or run / "evaluation.json"
+    write_text(file, json.dumps(records, indent=1) + "\n")
+    print_table(score_table(records, f"{run} on {data or 'its own data'}, split {split}"))
+    print(f"\nScores: {file}")
+
+
+def predict(run: Path, data: Path, out: Path | None = None, split: str = "all", num_samples: int | None = None) -> None:
+    """Predict the rows of a dataset folder: Parquet of probabilities, their spread, and which modalities were there.
+
+    Args:
+        run: folder of a finished run.
+        data: a dataset folder; labels are not needed.
+        out: the Parquet file; default predictions.parquet in the run's folder.
+        split: train, validation, test, or all.
+        num_samples: draws of what is not known to average over; default 16.
+    """
+    from sklar.training.apply import predict_run
+    from sklar.training.run import read_run
+
+    print(predict_run(read_run(run), data, out or run / "predictions.parquet", _split(split), num_samples))
+
+
+def impute(
+    run: Path, data: Path, out: Path | None = None, split: str = "all", num_samples: int = 5, seed: int = 0
+) -> None:
+    """Draw what is missing: Parquet of embeddings and of decoded inputs, two files a modality.
+
+    Args:
+        run: folder of a finished run.
+        data: a dataset folder.
+        out: folder of the files; default imputed in the run's folder.
+        split: train, validation, test, or all.
+        num_samples: draws a row.
+        seed: of the draws.
+    """
+    from sklar.training.apply import impute_run
+    from sklar.training.run import read_run
+
+    for path in impute_run(read_run(run), data, out or run / "imputed", _split(split), num_samples, seed):
+        print(path)
+
+
+def _split(name: str) -> str | None:
+    if name not in ("train", "validation", "test", "all"):
+        raise ValueError(f"unknown split {name!r}; choose train, validation, test or all")
+    return None if name == "all" else name
+
+
+def _commands() -> dict[str, Any]:
+    """Functions and typed configurations by name; a mapping is a group of commands."""
+    from sklar.clinical import READERS
+    from sklar.training.config import RunConfig
+
+    return {
+        "demo": demo,
+        "data": {"check": check, "show": show},
+        "prepare": dict(READERS),
+        "train": RunConfig,
+        "evaluate": evaluate,
+        "predict": predict,
+        "impute": impute,
+    }
+
+
+ABOUT = {
+    "data": "Look at dataset folders.",
+    "prepare": "Turn raw files into a dataset folder.",
+    "train": "Train a model on a dataset folder: sklar train CONFIG.yaml, or options; a killed run goes on where it was.",
+}
+
+
+def _fill(parser: Any, commands: dict[str, Any]) -> None:
+    """A subcommand a key."""
+    from jsonargparse import ArgumentParser
+
+    choices = parser.add_subcommands(required=True)
+    for name, command in commands.items():
+        first_line = ABOUT.get(name) or (command.__doc__ or "").partition("\n")[0]
+        inner = ArgumentParser(description=first_line)
+        choices.add_subcommand(name, inner, help=first_line)
+        if isinstance(command, dict):
+            _fill(inner, command)
+        elif isinstance(command, type):
+            inner.add_argument("--config", action="config", help="YAML file of the settings below")
+            inner.add_class_arguments(command, as_positional=False)
+        else:
+            inner.add_function_arguments(command, as_positional=True)
+
+
+def _run(commands: dict[str, Any], settings: Any) -> int | None:
+    """Call what was chosen; returns its exit status."""
+    chosen = settings.subcommand
+    command, given = commands[chosen], settings[chosen]
+    if isinstance(command, dict):
+        return _run(command, given)
+    arguments = {key: value for key, value in dict(given).items() if key != "config"}
+    if isinstance(command, type):
+        from sklar.training.run import train_run
+
+        run = train_run(command(**arguments))
+        print(f"Model: {run.folder}\nNext: sklar evaluate {run.folder}")
+        return None
+    result = command(**arguments)
+    if isinstance(result, Path):
+        print(result)
+    return result if isinstance(result, int) else None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``sklar``."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["train"] and len(given) > 1 and not given[1].startswith("-"):
+        given.insert(1, "--config")  # sklar train CONFIG
     try:
-        from jsonargparse import auto_cli
+        from jsonargparse import ArgumentParser
     except ImportError:
         sys.exit("the command line needs more than torch: pip install 'sklar[train]'")
+    warnings.showwarning = _warn  # type: ignore[assignment]
     try:
-        auto_cli({"demo": demo}, as_positional=False, description="Multimodal learning when modalities are missing.")
-    except (ValueError, KeyError, OSError) as error:
-        sys.exit(f"sklar: {error}")
+        commands = _commands()
+        parser = ArgumentParser(prog="sklar", description="Multimodal learning when modalities are missing.")
+        _fill(parser, commands)
+        sys.exit(_run(commands, parser.instantiate(parser.parse_args(given))))
+    except (ValueError, KeyError, TypeError, OSError, ImportError) as error:
+        sys.exit(f"sklar: {error.args[0] if isinstance(error, KeyError) else error}")
+    except KeyboardInterrupt:
+        sys.exit("sklar: interrupted; a run of sklar train goes on where it was when it is started again")
+
+
+def _warn(message: Warning | str, *_: Any) -> None:
+    print(f"sklar: warning: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from sklar.evaluation.compare import Estimate, by_seed, estimate, paired_difference
-from sklar.evaluation.metrics import energy_score, prediction_scores, reliability
+from sklar.evaluation.metrics import (
+    SCORES,
+    class_scores,
+    energy_score,
+    label_scores,
+    prediction_scores,
+    reliability,
+    value_scores,
+)
 from sklar.evaluation.patterns import Record, evaluate, pattern_name
+from sklar.evaluation.rows import evaluate_rows, predict_rows
 
 __all__ = [
-    "Estimate", "Record", "by_seed", "energy_score", "estimate", "evaluate", "paired_difference", "pattern_name",
-    "prediction_scores", "reliability",
+    "SCORES", "Estimate", "Record", "by_seed", "class_scores", "energy_score", "estimate", "evaluate", "evaluate_rows",
+    "label_scores", "paired_difference", "pattern_name", "predict_rows", "prediction_scores", "reliability",
+    "value_scores",
 ]  # fmt: skip

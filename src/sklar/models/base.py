@@ -282,6 +282,22 @@ class FusionModel(nn.Module):
             code.append((mean, log_scale))
         return code
 
+    def features(self, batch: Batch, name: str) -> tuple[Tensor, Tensor]:
+        """What a decoder explains of a modality (see `Encoder.features`), and which of it is known; ``(B, F)`` each.
+
+        Args:
+            batch: from `check`; nothing is known of rows that lack the modality.
+            name: of the modality.
+        """
+        encoder, shown = self.encoder(name), batch.observed[:, self.names.index(name)]
+        if bool(shown.all()):
+            return encoder.features(tensor(batch, name))
+        values = self.anchor.new_zeros(len(batch), len(encoder.scaling.mean))
+        known = torch.zeros_like(values, dtype=torch.bool)
+        if bool(shown.any()):
+            values[shown], known[shown] = encoder.features(tensor(batch, name)[shown])
+        return values, known
+
     @property
     def anchor(self) -> Tensor:
         """A parameter, which has the dtype and the device of the model."""
@@ -312,7 +328,10 @@ class FusionModel(nn.Module):
         inputs = {}
         for m, name in enumerate(self.names):
             if name not in batch.inputs:
-                raise KeyError(f"the batch has no modality {name!r}; give a tensor and mark its rows as missing")
+                if bool(observed[:, m].any()):
+                    raise KeyError(f"the batch has no modality {name!r}, though some row has it by its mask")
+                inputs[name] = observed.new_empty(len(batch), 0)  # nobody reads it
+                continue
             inputs[name] = self.encoder(name).read(batch.inputs[name], observed[:, m], name)
         return Batch(inputs, observed, target)
 

@@ -177,13 +177,9 @@ class VariationalCopula(FusionModel):
         """``sum_{m in O} log p(x_m | z_m)``, ``(B,)``."""
         each = []
         for name, decoder in self._decoders():
-            features, known = self._features(batch, name)
+            features, known = self.features(batch, name)
             each.append(decoder.log_prob(features, decoder(z[name]), known))
         return (torch.stack(each, -1) * batch.observed).sum(-1)
-
-    def _features(self, batch: Batch, name: str) -> tuple[Tensor, Tensor]:
-        """What the decoder of a modality explains: see `Encoder.features`."""
-        return self.encoder(name).features(tensor(batch, name))
 
     def _decoders(self) -> list[tuple[str, Decoder]]:
         return list(zip(self.names, self.decoders, strict=True))  # type: ignore[arg-type]
@@ -199,7 +195,7 @@ class VariationalCopula(FusionModel):
         drawn = self._complete(z, subset, noise[1:].mT)
         direct, cross, scale = [], [], []
         for m, (name, decoder) in enumerate(self._decoders()):
-            (x, known), shown = self._features(batch, name), observed[:, m]
+            (x, known), shown = self.features(batch, name), observed[:, m]
             mean = decoder(z[name])
             direct.append(torch.where(shown, half_square(x - mean, known), 0.0))
             # The decoder's standard deviation is fitted without pulling on its mean.
@@ -261,15 +257,29 @@ class VariationalCopula(FusionModel):
         if noise and generator is None:
             raise ValueError("the decoder's noise needs a generator")
         batch = self.check(batch)
+        return self._decode(batch, self._impute(batch, num_samples, generator), generator if noise else None)
+
+    @torch.no_grad()
+    def impute_and_generate(
+        self, batch: Batch, num_samples: int, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """`impute`, and `generate` with the decoder's noise from the same draws."""
+        batch = self.check(batch)
         draws = self._impute(batch, num_samples, generator)
+        return draws, self._decode(batch, draws, generator)
+
+    def _decode(self, batch: Batch, draws: Mapping[str, Tensor], noise: torch.Generator | None) -> dict[str, Tensor]:
+        """Features from draws of embeddings, with the decoder's noise where there is a source of it."""
         result = {}
         with evaluating(self):
             for m, (name, decoder) in enumerate(self._decoders()):
                 new, encoder = decoder(draws[name]), self.encoder(name)
-                if noise and generator is not None:
-                    new = new + torch.exp(decoder.log_scale) * Noise(generator).normal(tuple(new.shape), 1, new)
-                known = encoder.describe(tensor(batch, name))
-                result[name] = torch.where(batch.observed[:, m, None], known, encoder.scaling.undo(new))
+                if noise is not None:
+                    new = new + torch.exp(decoder.log_scale) * Noise(noise).normal(tuple(new.shape), 1, new)
+                drawn, shown = encoder.scaling.undo(new), batch.observed[:, m]
+                if bool(shown.any()):
+                    drawn[:, shown] = encoder.describe(tensor(batch, name)[shown])
+                result[name] = drawn
         return result
 
 

@@ -84,10 +84,25 @@ def print_tables(records: Sequence[Record]) -> None:
     """Accuracy, log-loss and paired differences of both settings, to the terminal."""
     for table in tables(records):
         if any(metric in table.title for metric in ("accuracy", "log_loss", "energy_score", "minus")):
-            widths = [max(len(row[k]) for row in [table.columns, *table.rows]) for k in range(len(table.columns))]
-            print(f"\n{table.title}")
-            for row in [table.columns, *table.rows]:
-                print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+            print_table(table)
+
+
+def print_table(table: Table) -> None:
+    """A table to the terminal, in columns."""
+    widths = [max(len(row[k]) for row in [table.columns, *table.rows]) for k in range(len(table.columns))]
+    print(f"\n{table.title}")
+    for row in [table.columns, *table.rows]:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def score_table(records: Sequence[Record], title: str) -> Table:
+    """Scores of one model, a row a scope: see `sklar.evaluation.evaluate_rows`."""
+    metrics = [name for name in records[0] if name not in ("rows", "number")]
+    rows = [
+        [r["rows"], str(r["number"]), *("-" if isnan(r[name]) else f"{r[name]:.3f}" for name in metrics)]
+        for r in records
+    ]
+    return Table(title, ["", "rows", *metrics], rows)
 
 
 def _pm(value: Estimate) -> str:

@@ -1,9 +1,16 @@
-"""Training, and models on disk."""
+"""Training, models on disk, and runs: a configuration trained into a folder."""
 
 from __future__ import annotations
 
+from sklar.training.apply import evaluate_run, impute_run, predict_run
 from sklar.training.checkpoint import load_model, save_model
+from sklar.training.config import RunConfig
+from sklar.training.feed import Feed
 from sklar.training.fit import prediction_loss, train
+from sklar.training.run import Run, read_run, train_run
 from sklar.training.schedule import Hardware, Schedule
 
-__all__ = ["Hardware", "Schedule", "load_model", "prediction_loss", "save_model", "train"]
+__all__ = [
+    "Feed", "Hardware", "Run", "RunConfig", "Schedule", "evaluate_run", "impute_run", "load_model", "predict_run",
+    "prediction_loss", "read_run", "save_model", "train", "train_run",
+]  # fmt: skip

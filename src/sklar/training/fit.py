@@ -13,11 +13,9 @@ import math
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from sklar.data import Batch, Rows
@@ -28,6 +26,9 @@ from sklar.training.checkpoint import load_model, save_model
 from sklar.training.log import Log
 from sklar.training.schedule import Hardware, Schedule, seed_of
 from sklar.training.state import Progress, fingerprint, load_state, read_progress, save_state
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 ORDER, DRAWS, DROPOUT = range(3)  # streams of randomness
 
@@ -251,6 +252,9 @@ class _Run:
 
 def make_fabric(hardware: Hardware) -> Fabric:
     """Fabric for the hardware; several devices train by distributed data parallelism in processes of their own."""
+    from lightning.fabric import Fabric
+    from lightning.fabric.strategies.ddp import DDPStrategy
+
     accelerator = hardware.accelerator
     if accelerator == "auto":
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"  # MPS lacks float64 and special functions

@@ -1,0 +1,165 @@
+"""A data set as a trained model wants it: modalities, columns and codes by their names."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sklar.data import Batch, Dataset
+from sklar.data.description import Modality
+from sklar.models import FusionModel
+
+NAMED = ("columns", "channels", "codes")  # what an encoder's specification may name
+
+
+class Feed:
+    """The rows of a dataset folder in the order and the vocabulary of a model; `Rows` to training and evaluation.
+
+    What the model does not know is left out with a warning: a modality, a channel, a code, a category (which becomes a
+    missing cell). What the data lack is missing: a modality in all rows, a channel or a column in all cells.
+
+    Args:
+        dataset: an opened folder, or a part of one.
+        model: which has its modalities' specifications.
+
+    Raises:
+        ValueError: a modality of another kind, width or step; rows that have no modality that the model knows.
+    """
+
+    def __init__(self, dataset: Dataset, model: FusionModel) -> None:
+        self.dataset, self.names = dataset, model.names
+        unknown = [name for name in dataset.names if name not in model.names]
+        if unknown:
+            warnings.warn(f"{dataset.name}: modalities {unknown} are not the model's and left out", stacklevel=2)
+        self.places = {name: dataset.names.index(name) for name in model.names if name in dataset.names}
+        lacking = [name for name in model.names if name not in self.places]
+        if lacking:
+            warnings.warn(f"{dataset.name} has no {lacking}: missing in all rows", stacklevel=2)
+        self.changes = {
+            name: _Change(name, dataset.modalities[name], model.inputs[name], model.encoder(name).kind)
+            for name in self.places
+        }
+        columns = [
+            dataset.observed[:, self.places[name]] if name in self.places else torch.zeros(len(dataset)).bool()
+            for name in self.names
+        ]
+        self.observed = torch.stack(columns, -1)
+        empty = (~self.observed.any(-1)).nonzero().flatten()
+        if len(empty):
+            raise ValueError(
+                f"{dataset.name}: {len(empty)} rows have none of the model's modalities {self.names} (the first is "
+                f"sample_id {dataset.sample_id[int(empty[0])]}); leave them out"
+            )
+
+    @property
+    def target(self) -> Tensor | None:
+        """As in `Batch`."""
+        return self.dataset.target
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, rows: Tensor | slice) -> Batch:
+        part = self.dataset.take(rows)
+        inputs = {name: change(part.content(name)) for name, change in self.changes.items()}
+        return Batch(inputs, self.observed[rows], part.target)
+
+    def see(self, observed: Tensor) -> Feed:
+        """The same rows under another mask ``(n, M)`` over the model's modalities, within what is there."""
+        other = object.__new__(Feed)
+        other.__dict__.update(self.__dict__)
+        other.observed = self.observed & observed
+        return other
+
+
+class _Change:
+    """From one modality's content in a data set to the same in the model's terms."""
+
+    def __init__(self, name: str, modality: Modality, wanted: int | Mapping[str, Any], kind: str) -> None:
+        specification: dict[str, Any] = {"inputs": wanted} if isinstance(wanted, int) else dict(wanted)
+        self.kind = modality.kind
+        self.order: Tensor | None = None
+        self.categories: list[tuple[int, Tensor]] = []
+        key = next((key for key in NAMED if specification.get(key) is not None), None)
+        if modality.step is not None and specification.get("step", modality.step) != modality.step:
+            raise ValueError(
+                f"modality {name!r}: bins of {modality.step} hours, the model was trained on bins of "
+                f"{specification['step']} hours; prepare the data with that step"
+            )
+        if key is None or not isinstance(specification[key], Sequence):
+            width = specification.get("inputs")
+            if modality.kind == "vector" and width not in (None, modality.shape[-1]):
+                raise ValueError(f"modality {name!r}: {modality.shape[-1]} features, the model has {width}")
+            return
+        there = [column.name for column in getattr(modality, key)]
+        wanted_names = [entry if isinstance(entry, str) else str(entry["name"]) for entry in specification[key]]
+        if not there and modality.kind == "vector":
+            if modality.shape[-1] != len(wanted_names):
+                raise ValueError(f"modality {name!r}: {modality.shape[-1]} features, the model has {len(wanted_names)}")
+            return
+        if not set(there) & set(wanted_names):
+            raise ValueError(
+                f"modality {name!r}: none of its {key} is known to the model, which has {wanted_names[:5]}...; it has "
+                f"{there[:5]}..., as {modality.kind} for the encoder {kind!r}"
+            )
+        extra = [entry for entry in there if entry not in wanted_names]
+        if extra:
+            warnings.warn(f"modality {name!r}: {len(extra)} {key} not known to the model left out: {extra[:5]}",
+                          stacklevel=3)  # fmt: skip
+        if key == "codes":
+            if there != wanted_names:
+                places = {entry: i for i, entry in enumerate(wanted_names)}
+                self.order = torch.tensor([places.get(entry, -1) for entry in there])
+            return
+        lacking = [entry for entry in wanted_names if entry not in there]
+        if lacking and modality.kind == "vector":
+            raise ValueError(f"modality {name!r} lacks the column {lacking[0]!r}, and a vector has no missing cells")
+        if lacking:
+            warnings.warn(f"modality {name!r} lacks the {key} {lacking[:5]}: missing in all rows", stacklevel=3)
+        if there != wanted_names:
+            self.order = torch.tensor([there.index(e) if e in there else -1 for e in wanted_names])
+        if modality.kind == "table":
+            self._map_categories(name, modality, specification[key])
+
+    def _map_categories(self, name: str, modality: Modality, wanted: Sequence[Any]) -> None:
+        known = {column.name: column.categories for column in modality.columns}
+        for place, entry in enumerate(wanted):
+            column = entry if isinstance(entry, str) else entry["name"]
+            mine = None if isinstance(entry, str) else entry.get("categories")
+            if column not in known or (mine is None) != (known[column] is None):
+                if column in known:
+                    raise ValueError(f"modality {name!r}, column {column!r}: numbers and categories do not mix")
+                continue
+            theirs = known[column]
+            if mine is None or theirs is None or list(theirs) == list(mine):
+                continue
+            index = torch.tensor([float(mine.index(c)) if c in mine else torch.nan for c in theirs])
+            strange = [c for c in theirs if c not in mine]
+            if strange:
+                warnings.warn(
+                    f"modality {name!r}, column {column!r}: categories {strange[:5]} are not known to the model and "
+                    "become missing cells",
+                    stacklevel=4,
+                )
+            self.categories.append((place, index))
+
+    def __call__(self, content: Any) -> Any:
+        """The content of some rows, in the model's terms."""
+        if self.order is not None and self.kind == "events":
+            content = content.clone()
+            code = content[..., 1]
+            there = ~code.isnan()
+            code[there] = self.order[code[there].long()].to(code)
+            content[code == -1] = torch.nan  # padding
+        elif self.order is not None:
+            found = content.index_select(-1, self.order.clamp(min=0))
+            content = torch.where(self.order < 0, torch.nan, found)
+        for place, index in self.categories:
+            cell = content[:, place]
+            known = ~cell.isnan()
+            cell[known] = index[cell[known].long()]
+        return content
