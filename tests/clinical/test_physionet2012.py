@@ -145,6 +145,7 @@ def test_a_small_record(small, tmp_path):
     assert np.isnan(data.column("saps_i")).tolist() == [True] + [False] * 9
     notes = json.loads((tmp_path / "out" / "dataset.json").read_text())["notes"]
     assert notes["implausible"] == {"a": {"MAP": 10, "pH": 10}}
+    assert notes["emptied"] == {"a": {"bedside": 0, "arterial": 10, "chemistry": 0, "gas": 10, "other_labs": 0}}
     assert int(data.part("validation").target.sum()) == 1  # half of each class
 
 

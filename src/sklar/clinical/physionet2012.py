@@ -42,7 +42,7 @@ def prepare_physionet2012(raw: Path, out: Path, *, validation: int | None = None
 
     ``static`` is a table (age, gender, height, type of unit, weight at admission; -1 is missing), the other five are
     events with their time in hours. Values outside the plausible range (`physionet2012_parameters`) are left out and
-    counted in the folder's notes. SAPS-I and SOFA are columns of the samples, not inputs. A record without any
+    counted in the folder's notes, as are the records that a modality is absent from for that alone. SAPS-I and SOFA are columns of the samples, not inputs. A record without any
     measurement still has ``static``.
 
     Args:
@@ -63,7 +63,7 @@ def prepare_physionet2012(raw: Path, out: Path, *, validation: int | None = None
             were published for it.
     """
     raw = Path(raw)
-    notes: dict[str, Any] = {"hours": 48, "validation_seed": seed, "implausible": {}, "counts": {}}
+    notes: dict[str, Any] = {"hours": 48, "validation_seed": seed, "implausible": {}, "emptied": {}, "counts": {}}
     samples: dict[str, list[np.ndarray]] = {}
     tables: list[np.ndarray] = []
     rows: list[Records] = []
@@ -83,6 +83,9 @@ def prepare_physionet2012(raw: Path, out: Path, *, validation: int | None = None
         plausible, notes["implausible"][letter] = _plausible(records)
         tables.append(_static(records, plausible, outcomes["RecordID"]))
         rows.append(_subset(records, plausible))
+        notes["emptied"][letter] = {
+            name: len(_holders(records, group)) - len(_holders(rows[-1], group)) for name, group in MEASUREMENTS.items()
+        }
         columns = {"sample_id": outcomes["RecordID"], "split": part, "in_hospital_death": label,
                    "saps_i": outcomes["SAPS-I"], "sofa": outcomes["SOFA"],
                    "set": np.full(len(label), letter)}  # fmt: skip
@@ -145,7 +148,7 @@ def _subset(records: Records, rows: np.ndarray) -> Records:
 def _judge(letter: str, records: Records, label: np.ndarray) -> CountNote:
     """Counts of the set as it came, before any value is left out."""
     numbers = np.unique(records.record)
-    measured = [np.isin(numbers, np.unique(records.record[_any_of(records, group)])) for group in MEASUREMENTS.values()]
+    measured = [np.isin(numbers, _holders(records, group)) for group in MEASUREMENTS.values()]
     observed = np.stack([np.ones(len(numbers), dtype=bool), *measured], axis=1)
     same = (np.diff(records.record) == 0) & (np.diff(records.minute) == 0) & (np.diff(records.parameter) == 0)
     found = pattern_counts(["static", *MEASUREMENTS], observed) | {
@@ -161,6 +164,11 @@ def _judge(letter: str, records: Records, label: np.ndarray) -> CountNote:
 
 def _any_of(records: Records, names: Mapping[str, Parameter]) -> np.ndarray:
     return np.isin(records.parameter, [PARAMETERS.index(name) for name in names])
+
+
+def _holders(records: Records, names: Mapping[str, Parameter]) -> np.ndarray:
+    """Numbers of the records that hold any of these parameters."""
+    return np.unique(records.record[_any_of(records, names)])
 
 
 def _plausible(records: Records) -> tuple[np.ndarray, dict[str, int]]:
