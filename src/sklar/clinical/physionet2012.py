@@ -42,8 +42,8 @@ def prepare_physionet2012(raw: Path, out: Path, *, validation: int | None = None
 
     ``static`` is a table (age, gender, height, type of unit, weight at admission; -1 is missing), the other five are
     events with their time in hours. Values outside the plausible range (`physionet2012_parameters`) are left out and
-    counted in the folder's notes, as are the records that a modality is absent from for that alone. SAPS-I and SOFA are columns of the samples, not inputs. A record without any
-    measurement still has ``static``.
+    counted in the folder's notes, as are the records that a modality is absent from for that alone. SAPS-I and SOFA are
+    columns of the samples, not inputs. A record without any measurement still has ``static``.
 
     Args:
         raw: the folder with, for each set, the text records ``set-a/<RecordID>.txt`` and ``Outcomes-a.txt``, or
