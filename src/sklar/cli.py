@@ -150,7 +150,7 @@ def _commands() -> dict[str, Any]:
 ABOUT = {
     "data": "Look at dataset folders.",
     "prepare": "Turn raw files into a dataset folder.",
-    "train": "Train a model on a dataset folder: sklar train CONFIG.yaml, or options; a killed run goes on where it was.",
+    "train": "Train a model: sklar train CONFIG.yaml, or options; a killed run goes on where it was.",
 }
 
 

@@ -46,13 +46,12 @@ def predict_rows(
     return Prediction(torch.cat([p.mean for p in found]), torch.cat([p.spread for p in found]))
 
 
-def evaluate_rows(model: FusionModel, rows: Rows, names: list[str] | None = None) -> list[Record]:
+def evaluate_rows(model: FusionModel, rows: Rows) -> list[Record]:
     """Scores of a model on labelled rows as they are.
 
     Args:
         model: a trained model.
         rows: of which the labelled ones count.
-        names: modality names for the records; default the model's.
 
     Returns:
         Records ``{"rows": scope, "number": labelled rows, scores...}``: scope ``all``, then ``1 observed`` and so on,
@@ -72,11 +71,8 @@ def evaluate_rows(model: FusionModel, rows: Rows, names: list[str] | None = None
 
     records = [record("all", torch.ones(len(target), dtype=torch.bool))]
     count = observed.sum(-1)
-    for seen in range(1, observed.shape[1] + 1):
-        if int((count == seen).sum()) >= FEWEST:
-            records.append(record(f"{seen} observed", count == seen))
     patterns = Patterns(observed, 1)
-    for k in patterns.counts.argsort(descending=True, stable=True).tolist():
-        if int(patterns.counts[k]) >= FEWEST:
-            records.append(record(pattern_name(names or model.names, patterns.masks[k]), patterns.index == k))
-    return records
+    often = patterns.counts.argsort(descending=True, stable=True).tolist()
+    scopes = [(f"{seen} observed", count == seen) for seen in range(1, observed.shape[1] + 1)]
+    scopes += [(pattern_name(model.names, patterns.masks[k]), patterns.index == k) for k in often]
+    return records + [record(scope, rows) for scope, rows in scopes if int(rows.sum()) >= FEWEST]

@@ -85,7 +85,7 @@ def predict_run(
     from tqdm import tqdm
 
     dataset, rows = rows_of(run, data, split)
-    with tqdm(total=len(rows), disable=not progress, unit="row") as bar:
+    with tqdm(total=len(rows), disable=None if progress else True, unit="row") as bar:
         prediction = predict_rows(run.model, rows, num_samples, bar.update)
     columns: dict[str, Any] = {"sample_id": dataset.sample_id}
     for name, value in (("probability", prediction.mean), ("spread", prediction.spread)):
@@ -146,7 +146,7 @@ def impute_run(
     writers: dict[tuple[int, str], Any] = {}
     ids = dataset.sample_id
     try:
-        with tqdm(total=len(rows), disable=not progress, unit="row") as bar:
+        with tqdm(total=len(rows), disable=None if progress else True, unit="row") as bar:
             for part in torch.arange(len(rows)).split(ROWS_AT_ONCE):
                 embeddings, features = model.impute_and_generate(rows[part], num_samples, generator)
                 for m in lacking:

@@ -17,14 +17,14 @@ class Log:
         folder: where files go; None writes none.
         start: step at which this process begins; events that a killed process left beyond it are superseded.
         steps: most steps.
-        bar: show a progress bar.
+        bar: show a progress bar, on a terminal.
     """
 
     def __init__(self, folder: Path | None, start: int, steps: int, bar: bool) -> None:
         from tqdm import tqdm
 
         self.folder = folder
-        self.bar = tqdm(total=steps, initial=start, disable=not bar, unit="step", dynamic_ncols=True)
+        self.bar = tqdm(total=steps, initial=start, disable=None if bar else True, unit="step", dynamic_ncols=True)
         self.writer: Any = None
         if folder is not None:
             from torch.utils.tensorboard import SummaryWriter
