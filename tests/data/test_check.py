@@ -363,8 +363,9 @@ def table_mutations() -> dict[str, Mutation]:
             "minutes instead of hours": cells("time", lambda x: [60 * hours for hours in x]),
         }.items():
             found[f"{name}: {what}"] = table(name, change)
-    for column, value in {"code": "X", "value": inf}.items():
+    for column, value in {"code": "X", "value": inf, "time": 1e300}.items():
         found[f"ev.{column} {value}"] = table("ev", cell(column, 2, value))
+    found["ev.value beyond float32"] = table("ev", cell("value", 2, 1e39))
     found["ev.code in capitals"] = table("ev", cells("code", lambda x: [c.upper() for c in x]))
     found["ev.value NaN"] = table("ev", lambda t: t.set_column(3, "value", pa.array([nan] * len(t))))
     found["note.parquet is not UTF-8"] = table(
@@ -530,7 +531,7 @@ def test_records_need_no_order(example, tmp_path):
     [
         ("multiclass", [[0, 1, 3, 2]], "out of range: 3.0"),
         ("multilabel", [[0, 1, 1, 0], [0, 1, 2, 0]], "out of range: 2.0"),
-        ("regression", [[0.5, float("inf"), 1, 2]], "infinite"),
+        ("regression", [[0.5, float("inf"), 1, 2]], "infinite in float32"),
         ("regression", [[0.5, None, float("nan"), 2]], "NaN"),
     ],
 )

@@ -91,6 +91,8 @@ def test_labels_can_be_hidden(ds):
 def test_a_single_row_and_no_such_row(ds):
     with pytest.raises(TypeError, match=r"use \[3:4\]"):
         ds[3]
+    with pytest.raises(TypeError, match="integers or bool"):
+        ds[torch.tensor([0.5])]
     with pytest.raises(IndexError):
         ds[torch.tensor([12])]
     with pytest.raises(KeyError, match="no text or events"):
@@ -104,6 +106,16 @@ def test_files_are_opened_once_and_again_in_another_process(ds):
     sent = pickle.dumps(view)
     assert len(sent) < 3000  # the rows, not the content
     same(pickle.loads(sent)[:], view[:])
+
+
+def test_a_folder_that_has_changed_is_not_read_with_the_old_rows(write):
+    ds = sklar.data.open(write())
+    sent = pickle.dumps(ds)
+    write(name="another")
+    with pytest.raises(ValueError, match="has changed since it was opened"):
+        ds[:2]
+    with pytest.raises(ValueError, match="has changed since it was opened"):
+        pickle.loads(sent)
 
 
 def test_arrays_are_memory_maps(ds):

@@ -1,4 +1,5 @@
 import json
+import traceback
 
 import numpy as np
 import pyarrow as pa
@@ -208,6 +209,13 @@ def test_what_cannot_be_written_is_refused_and_nothing_is_left(write, tmp_path, 
     with pytest.raises(ValueError, match=message):
         write(**changes)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [Text(["s0"], ["secret"], ["a"]), Text(["s0", "s1"], [0, 1], ["secret", 5])])
+def test_errors_quote_no_text(write, value):
+    with pytest.raises(ValueError, match="cannot be stored") as error:
+        write(modalities={"v": value})
+    assert "secret" not in "".join(traceback.format_exception(error.value))
 
 
 def test_every_error_is_named_at_once(write, content):

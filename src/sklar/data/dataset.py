@@ -17,21 +17,33 @@ from sklar.data.problem import MISSING_FILE, first_error
 from sklar.data.records import Records, load_records
 from sklar.data.samples import Samples
 
+Stamp = dict[str, tuple[int, int]]
+
+
+def stamp_of(folder: Path) -> Stamp:
+    """Size and time of change (ns) of each file of a folder."""
+    stats = {path.name: path.stat() for path in folder.iterdir() if path.is_file()} if folder.is_dir() else {}
+    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
+
 
 class Files:
     """The opened files of a folder, shared by all views of it.
 
     Arrays are memory maps; texts and events are read when they are first asked for. Sent to another process, the
-    files are opened there again.
+    files are opened there again; what has changed in between is refused, since rows are known by their places.
 
     Args:
         folder: the dataset folder.
+        stamp: of the files as they were opened first.
 
     Raises:
-        FileNotFoundError, ValueError: as `open_dataset`.
+        FileNotFoundError, ValueError: as `open_dataset`; files that have changed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stamp: Stamp | None = None) -> None:
+        self.stamp = stamp_of(folder)
+        if stamp is not None and stamp != self.stamp:
+            raise ValueError(f"{folder} has changed since it was opened; open it again")
         found = inspect(folder)
         errors = [problem for problem in found.problems if problem.is_error]
         if errors or found.description is None or found.samples is None:
@@ -44,15 +56,17 @@ class Files:
         self._records: dict[str, Records] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Files, (self.folder,)
+        return Files, (self.folder, self.stamp)
 
     def records(self, name: str) -> Records:
         """All records of a text or events modality.
 
         Raises:
-            ValueError: the file is damaged or its records are not in order.
+            ValueError: the file is damaged, its records are not in order, or the folder has changed.
         """
         if name not in self._records:
+            if stamp_of(self.folder) != self.stamp:
+                raise ValueError(f"{self.folder} has changed since it was opened; open it again")
             self._records[name] = load_records(self.folder, self.description.modalities[name], self.samples.clock)
         return self._records[name]
 
@@ -160,12 +174,14 @@ class Dataset:
             rows: their places in this view, or a bool mask ``(n,)``.
 
         Raises:
-            TypeError: a single number. IndexError: no such row, or a mask of another length.
+            TypeError: a single number, or fractions. IndexError: no such row, or a mask of another length.
         """
         if isinstance(rows, int | np.integer):
             raise TypeError(f"a dataset is indexed by several rows: use [{rows}:{int(rows) + 1}] for one")
         if not isinstance(rows, slice):
             rows = torch.as_tensor(rows).cpu()
+            if rows.is_floating_point() and len(rows):
+                raise TypeError(f"a dataset is indexed by integers or bool, got {rows.dtype}")
             rows = rows if rows.dtype == torch.bool else rows.long()
         target = None if self.target is None else self.target[rows]
         places = torch.arange(len(self))[rows].numpy()

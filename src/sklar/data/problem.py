@@ -36,6 +36,7 @@ class Problem:
         return self.severity == "error"
 
 
+LARGEST = float(np.finfo(np.float32).max)  # batches are float32
 MISSING_FILE = "there is no such file"
 
 

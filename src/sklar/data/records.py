@@ -11,7 +11,7 @@ import numpy as np
 
 from sklar.data.description import Modality
 from sklar.data.parquet import arrow, batches, open_parquet
-from sklar.data.problem import DamagedFile, Problem, first_error, listed
+from sklar.data.problem import LARGEST, DamagedFile, Problem, first_error, listed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -121,7 +121,7 @@ def _chunks(folder: Path, modality: Modality, clock: Clock | None, faults: _Faul
         chunk = Chunk(series, time, np.empty(0, int), np.empty(0), None)
         nulls = {name: batch.column(i).is_null().to_numpy(zero_copy_only=False) for i, name in enumerate(columns)}
         faults.note("series_id", "null series_id", "name the series", nulls["series_id"], start)
-        faults.note("time", "no finite time", "give each record its hours", ~np.isfinite(time), start)
+        faults.note("time", "no finite time", "give each record its hours", ~(np.abs(time) <= LARGEST), start)
         if modality.kind == "text":
             chunk.text = batch.column(2)
             faults.note("text", "null texts", "leave the record out", nulls["text"], start)
@@ -134,7 +134,8 @@ def _chunks(folder: Path, modality: Modality, clock: Clock | None, faults: _Faul
             faults.note("code", what, "add them to codes or leave the records out", strange, start)
             written = np.isnan(chunk.value) & ~nulls["value"]
             faults.note("value", "NaN values", "write null: the event alone", written, start)
-            faults.note("value", "infinite values", "write null or a number", np.isinf(chunk.value), start)
+            what, infinite = "values infinite in float32", np.abs(chunk.value) > LARGEST
+            faults.note("value", what, "write null, or change the unit", infinite, start)
         orphan = (chunk.series < 0) & ~nulls["series_id"] & (clock is not None)
         what = "records of a series_id that no sample has"
         faults.note("series_id", what, "are samples lost? else leave the records out", orphan, start, "warning")

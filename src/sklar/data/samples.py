@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sklar.data.description import RESERVED, SAMPLES, SPLITS, Description
 from sklar.data.parquet import arrow, batches, open_parquet, type_group
-from sklar.data.problem import DamagedFile, Problem, listed, rows_at
+from sklar.data.problem import LARGEST, DamagedFile, Problem, listed, rows_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -217,11 +217,11 @@ def _label_problems(samples: Samples, ids: np.ndarray | None) -> list[Problem]:
         count = 2 if description.task == "multilabel" else len(description.classes or ())
         rules: Mapping[str, tuple[np.ndarray, str]] = {
             "NaN": (np.isnan(values), "write null where a row has no label"),
-            "infinite": (np.isinf(values), "write null or a number"),
+            "infinite in float32": (np.abs(values) > LARGEST, "write null, or change the unit"),
         }
         if description.task != "regression" and count:
             allowed = "0 or 1" if count == 2 else f"0 to {count - 1}"
-            wrong = np.isfinite(values) & ~np.isin(values, np.arange(count))
+            wrong = (np.abs(values) <= LARGEST) & ~np.isin(values, np.arange(count))
             shown = listed(np.unique(values[wrong & labelled]).tolist(), 3)
             rules = {**rules, f"out of range: {shown}": (wrong, f"{allowed}, null where unlabelled")}
         for what, (wrong, remedy) in rules.items():
