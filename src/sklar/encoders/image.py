@@ -179,6 +179,8 @@ def _from_scratch(library: Any, config: Mapping[str, Any]) -> Any:
     settings = dict(config)
     kind = settings.pop("model_type", None)
     try:
+        if not hasattr(library.AutoConfig.for_model(kind), "num_channels"):
+            raise ValueError("it is no encoder of images")
         return library.AutoConfig.for_model(kind, **settings)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"config {kind!r}: give model_type 'resnet' or 'vit', and settings of it ({error})") from error

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from sklar.encoders.base import Encoder, mlp
+from sklar.encoders.reading import numbers
 from sklar.numerics.masking import only_observed
 
 
@@ -36,12 +36,7 @@ class VectorEncoder(Encoder):
 
     def read(self, x: Any, shown: Tensor, name: str) -> Tensor:
         """A tensor ``(B, inputs)``, finite where observed."""
-        value = torch.as_tensor(x).to(self.anchor)
-        if tuple(value.shape) != (len(shown), self.inputs):
-            raise ValueError(
-                f"modality {name!r}: expected shape ({len(shown)}, {self.inputs}), got {tuple(value.shape)}"
-            )
-        return only_observed(value, shown, name)
+        return only_observed(numbers(x, shown, name, {"F": self.inputs}, self.anchor), shown, name)
 
     def describe(self, x: Tensor) -> Tensor:
         """The vector itself."""
