@@ -14,6 +14,7 @@ CODES = [{"name": name, "unit": None} for name in "abc"]
 KINDS = [
     ("vector", {"file": "m.npy", "shape": [3], "columns": None}, vectors, "vector"),
     ("vector", {"shape": [3], "columns": ["a", "b", "c"]}, vectors, "vector"),
+    ("vector", {"shape": (3,), "columns": (Column("a"), Column("b"), Column("c"))}, vectors, "vector"),
     ("vector", {"shape": (3,), "columns": ()}, vectors, "vector"),
     ("table", {"shape": [3], "columns": COLUMNS}, tables, "table"),
     ("table", {"columns": (Column("age"), Column("ward", None, ("a", "b", "c")), Column("x"))}, tables, "table"),

@@ -33,7 +33,7 @@ def test_own_module_is_short_trained_saved_and_loaded(tmp_path, monkeypatch):
     (tmp_path / "my_encoders.py").write_text(module)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    names = {"training": waves(200, 0), "validation": waves(100, 1)}
+    names = {"training": waves(120, 0), "validation": waves(60, 1)}
     exec(use, names)
     seen = names["validation"].observed[:, 0]
     probabilities, target = names["probabilities"][seen, 1], names["validation"].target[seen]

@@ -140,6 +140,20 @@ def test_learns_a_tiny_task(case, networks):
 
 
 @EVERY
+def test_mixed_precision_and_double_precision(case, networks):
+    encoder, x = started(case, networks)
+    expected = torch.cat(encoder(encoder.read(x, everyone(x), "m")), -1)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = torch.cat(encoder(encoder.read(x, everyone(x), "m")), -1)
+    assert rough.isfinite().all()
+    assert (rough - expected).abs().max() < 0.1 * (1 + expected.abs().max())
+    fine = encoder.double()
+    exact = torch.cat(fine(fine.read(x, everyone(x), "m")), -1)
+    assert exact.dtype == torch.double
+    assert (exact - expected).abs().max() < 1e-4
+
+
+@EVERY
 def test_the_number_of_rows_must_agree(case, networks):
     x, _ = case.rows(5)
     with pytest.raises(ValueError, match="'m'"):

@@ -8,6 +8,8 @@ import torch
 from encoder_cases import CHANNELS, events, series
 
 from sklar.encoders import make_encoder
+from sklar.encoders.events import gaps
+from sklar.encoders.records import EventsInput
 from sklar.encoders.summaries import STATISTICS
 
 TARGET = torch.tensor([0, 1, 0, 1, 1, 0, 0, 1])
@@ -97,3 +99,18 @@ def test_gradients_reach_the_inputs_and_are_finite():
         (encoder(value)[0].sum() + encoder.features(value)[0].sum()).backward()
         assert cells.grad.isfinite().all()
         assert cells.grad[2].any()
+
+
+def test_gaps_are_hours_since_the_previous_event_of_the_code():
+    x = events(TARGET, torch.Generator().manual_seed(0))
+    source = EventsInput(3)
+    found = gaps(source.events(source.read(x, EVERYONE, "m", x)))
+    for row in range(8):
+        previous = {}
+        for place, (hour, code, _) in enumerate(x[row].tolist()):
+            expected = (0.0, 0.0)
+            if hour == hour:  # not padding
+                if code in previous:
+                    expected = (np.log1p(hour - previous[code]), 1.0)
+                previous[code] = hour
+            np.testing.assert_allclose(found[row, place], expected, rtol=1e-4, atol=1e-5)

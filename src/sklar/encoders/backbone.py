@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sklar.encoders.feature_cache import FeatureCache
 
+MANY = 200  # inputs whose features take long enough to show progress on a terminal
 GROUP = 32  # inputs of a frozen network at a time on an accelerator
 
 
@@ -155,7 +156,7 @@ class FrozenBackbone:
                 found[key] = vector
         size = 1 if device.type == "cpu" else GROUP
         wanted = list(missing)
-        for start in range(0, len(wanted), size):
+        for start in self._progress(range(0, len(wanted), size)):
             part = wanted[start : start + size]
             with torch.autocast(device.type, enabled=False):
                 vectors = run(network, [missing[key] for key in part]).float().cpu().numpy()
@@ -165,3 +166,11 @@ class FrozenBackbone:
                 found[key] = vector.copy()
                 self.cache.put(key, found[key])
         return np.stack([found[key] for key in keys]) if keys else np.empty((0, self.cache.width), np.float32)
+
+    def _progress(self, groups: range) -> Iterable[int]:
+        if len(groups) * groups.step < MANY:
+            return groups
+        from tqdm import tqdm  # comes with transformers
+
+        shown: Iterable[int] = tqdm(groups, desc=f"Features of {self.model}", disable=None)
+        return shown

@@ -29,7 +29,7 @@ def default_specification(kind: str, modality: Mapping[str, Any]) -> dict[str, A
         raise ValueError(f"a modality of kind {kind!r} needs its {needs[kind]}")
     if kind == "vector":
         columns = modality.get("columns")
-        names = None if not columns else [c if isinstance(c, str) else c["name"] for c in columns]
+        names = None if not columns else [c if isinstance(c, str) else _entry(c)["name"] for c in columns]
         return {"kind": "vector", "inputs": int(modality["shape"][0])} | ({} if names is None else {"columns": names})
     if kind == "table":
         return {"kind": "table", "columns": _plain(modality["columns"])}
