@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sklar.data.missingness import Missingness
+
 
 def demo(
     seeds: int = 5,
@@ -64,7 +66,7 @@ def evaluate(
     run: Path,
     data: Path | None = None,
     split: str = "test",
-    missing: Any | None = None,
+    missing: Missingness | None = None,
     out: Path | None = None,
 ) -> None:
     """Score a run on labelled rows: over all, by number of observed modalities, by pattern.
@@ -133,6 +135,7 @@ def _split(name: str) -> str | None:
 
 def _commands() -> dict[str, Any]:
     """Functions and typed configurations by name; a mapping is a group of commands."""
+    from sklar.benchmark.curve import CurveConfig
     from sklar.clinical import READERS
     from sklar.training.config import RunConfig
 
@@ -141,6 +144,7 @@ def _commands() -> dict[str, Any]:
         "data": {"check": check, "show": show},
         "prepare": dict(READERS),
         "train": RunConfig,
+        "curve": CurveConfig,
         "evaluate": evaluate,
         "predict": predict,
         "impute": impute,
@@ -150,6 +154,7 @@ def _commands() -> dict[str, Any]:
 ABOUT = {
     "data": "Look at dataset folders.",
     "prepare": "Turn raw files into a dataset folder.",
+    "curve": "A learning curve over the number of labels, with unlabelled rows and without: sklar curve CONFIG.yaml.",
     "train": "Train a model: sklar train CONFIG.yaml, or options; a killed run goes on where it was.",
 }
 
@@ -179,11 +184,16 @@ def _run(commands: dict[str, Any], settings: Any) -> int | None:
     if isinstance(command, dict):
         return _run(command, given)
     arguments = {key: value for key, value in dict(given).items() if key != "config"}
-    if isinstance(command, type):
+    if chosen == "train":
         from sklar.training.run import train_run
 
         run = train_run(command(**arguments))
         print(f"Model: {run.folder}\nNext: sklar evaluate {run.folder}")
+        return None
+    if chosen == "curve":
+        from sklar.benchmark.curve import run_curve
+
+        run_curve(command(**arguments))
         return None
     result = command(**arguments)
     if isinstance(result, Path):
@@ -194,7 +204,7 @@ def _run(commands: dict[str, Any], settings: Any) -> int | None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``sklar``."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["train"] and len(given) > 1 and not given[1].startswith("-"):
+    if given[:1] in (["train"], ["curve"]) and len(given) > 1 and not given[1].startswith("-"):
         given.insert(1, "--config")  # sklar train CONFIG
     try:
         from jsonargparse import ArgumentParser

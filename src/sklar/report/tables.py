@@ -47,7 +47,7 @@ def pattern_table(records: Sequence[Record], setting: str, metric: str) -> Table
             continue
         cells = [by_seed(records, setting, model, metric, [pattern]) for pattern in patterns]
         shown = [f"{estimate(list(cell.values())).mean:.3f}" if cell else "-" for cell in cells]
-        rows.append([model, *shown, _pm(estimate(list(whole.values())))])
+        rows.append([model, *shown, plus_minus(estimate(list(whole.values())))])
     scope = "incomplete patterns" if setting == "frozen" else "all patterns"
     seeds = len({r["seed"] for r in records})
     title = f"{setting}: {metric} (mean of {seeds} seeds; last column: mean over {scope} +- standard error)"
@@ -65,7 +65,7 @@ def difference_table(records: Sequence[Record], setting: str) -> Table:
         for metric in METRICS:
             first = by_seed(records, setting, reference, metric, patterns)
             second = by_seed(records, setting, model, metric, patterns)
-            cells.append(_pm(paired_difference(first, second)) if first and second else "-")
+            cells.append(plus_minus(paired_difference(first, second)) if first and second else "-")
         rows.append([model, *cells])
     return Table(f"{setting}: {reference} minus each arm, paired by seed, +- standard error", ["", *METRICS], rows)
 
@@ -105,5 +105,6 @@ def score_table(records: Sequence[Record], title: str) -> Table:
     return Table(title, ["", "rows", *metrics], rows)
 
 
-def _pm(value: Estimate) -> str:
+def plus_minus(value: Estimate) -> str:
+    """A mean and its standard error, where it has one, to three digits."""
     return f"{value.mean:.3f}" if isnan(value.error) else f"{value.mean:.3f} +- {value.error:.3f}"

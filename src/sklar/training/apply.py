@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from sklar.data import Dataset, open_dataset
-
-# Missingness
+from sklar.data.missingness import Missingness
 from sklar.evaluation import Record, evaluate_rows, predict_rows
 from sklar.models.base import ROWS_AT_ONCE
 from sklar.models.variational import VariationalCopula
@@ -40,7 +39,7 @@ def rows_of(run: Run, data: Path | None, split: str | None) -> tuple[Dataset, Fe
 
 
 def evaluate_run(
-    run: Run, data: Path | None = None, split: str | None = "test", missing: Any | None = None
+    run: Run, data: Path | None = None, split: str | None = "test", missing: Missingness | None = None
 ) -> list[Record]:
     """Scores of a run on labelled rows; see `evaluate_rows`.
 
@@ -59,7 +58,7 @@ def evaluate_run(
     if theirs != ours:
         raise ValueError(f"{dataset.folder} asks for {theirs}, the run answers {ours}: task, labels, classes")
     if missing is not None:
-        rows = rows.see(missing.mask(rows, missing.seed))
+        rows = rows.without(missing)
     return evaluate_rows(run.model, rows)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Missingness
+from sklar.data.missingness import Missingness
 from sklar.training.schedule import Hardware, Schedule
 
 
@@ -24,7 +24,9 @@ class RunConfig:
         modalities: the modalities to use, in this order; default all of the data set.
         labelled: number of training rows that keep their label, drawn by the seed, the same share of every class; the
             others train what needs no label. Default all that have one.
-        missing: mechanism that removes modalities from training and validation rows, beside what is missing already.
+        unlabelled: whether training rows without a label take part.
+        missing: mechanism that removes modalities from training and validation rows (with seeds of their own), beside
+            what is missing already.
         validation: share of the training rows that serves validation where the data set has no such split.
         schedule: how long, how fast.
         hardware: on what.
@@ -38,7 +40,8 @@ class RunConfig:
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
     modalities: list[str] | None = None
     labelled: int | None = None
-    missing: Any | None = None
+    unlabelled: bool = True
+    missing: Missingness | None = None
     validation: float = 0.2
     schedule: Schedule = field(default_factory=Schedule)
     hardware: Hardware = field(default_factory=Hardware)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sklar.data import Batch, Dataset
+from sklar.data import Batch, Dataset, Texts
 from sklar.data.description import Modality
+from sklar.data.missingness import Missingness
 from sklar.models import FusionModel
 
 NAMED = ("columns", "channels", "codes")  # what an encoder's specification may name
@@ -68,11 +70,13 @@ class Feed:
         inputs = {name: change(part.content(name)) for name, change in self.changes.items()}
         return Batch(inputs, self.observed[rows], part.target)
 
-    def see(self, observed: Tensor) -> Feed:
-        """The same rows under another mask ``(n, M)`` over the model's modalities, within what is there."""
-        other = object.__new__(Feed)
-        other.__dict__.update(self.__dict__)
-        other.observed = self.observed & observed
+    def without(self, missing: Missingness) -> Feed:
+        """The same rows, from which a mechanism has removed modalities."""
+        inputs: dict[str, Tensor | Texts] = {name: torch.zeros(len(self), 1) for name in self.names}
+        if missing.mechanism in ("mar", "mnar"):  # the others do not look at the content
+            inputs |= self[:].inputs
+        other = copy.copy(self)
+        other.observed = missing(inputs, self.observed, self.target)
         return other
 
 

@@ -6,7 +6,7 @@ import inspect
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +61,15 @@ def train_run(config: RunConfig, progress: bool = True) -> Run:
     model = make_run_model(dataset, config)
     rows, validation = Feed(learning, model), Feed(held_out, model)
     if config.missing is not None:
-        rows = rows.see(config.missing.mask(rows, seed_of(config.seed, MISSING_TRAIN)))
-        validation = validation.see(config.missing.mask(validation, seed_of(config.seed, MISSING_VALIDATION)))
+        seeds = [seed_of(config.seed, config.missing.seed, stream) for stream in (MISSING_TRAIN, MISSING_VALIDATION)]
+        rows = rows.without(replace(config.missing, seed=seeds[0]))
+        validation = validation.without(replace(config.missing, seed=seeds[1]))
     config.out.mkdir(parents=True, exist_ok=True)
     about = {
         "task": dataset.task, "labels": list(dataset.labels),
         "classes": None if dataset.classes is None else list(dataset.classes),
         "data": str(config.data), "name": dataset.name,
-        "rows": {"train": len(rows), "labelled": count_labelled(model, rows), "validation": len(validation)},
+        "rows": {"train": len(rows), "labelled": int(_labelled(learning).sum()), "validation": len(validation)},
     }  # fmt: skip
     write_text(config.out / RUN, json.dumps(about, indent=1) + "\n")
     write_text(config.out / CONFIG, to_yaml(config))
@@ -114,6 +115,10 @@ def parts(dataset: Dataset, config: RunConfig) -> tuple[Dataset, Dataset]:
         learning, held_out = learning.take(~chosen[of_row]), learning.take(chosen[of_row])
     if config.labelled is not None:
         learning = learning.label(_keep_labels(learning, config.labelled, seed_of(config.seed, LABELS)))
+    if not config.unlabelled:
+        learning = learning.take(_labelled(learning))
+    if len(learning) == 0:
+        raise ValueError(f"{config.data} has no training rows with a label")
     return learning, held_out
 
 
@@ -126,10 +131,9 @@ def _numbered(values: Any) -> tuple[int, Tensor]:
 
 def _keep_labels(rows: Dataset, number: int, seed: int) -> Tensor:
     """Which rows keep their label: bool ``(n,)``, the same share of every class."""
-    target = rows.target
+    target, known = rows.target, _labelled(rows)
     if target is None:
         raise ValueError("there are no labels of which some could be kept")
-    known = ~target.isnan().reshape(len(rows), -1).all(-1) if target.is_floating_point() else target >= 0
     if not 1 <= number <= int(known.sum()):
         raise ValueError(f"labelled must be between 1 and the {int(known.sum())} labelled rows, got {number}")
     order = torch.rand(len(rows), generator=torch.Generator().manual_seed(seed))
@@ -142,6 +146,15 @@ def _keep_labels(rows: Dataset, number: int, seed: int) -> Tensor:
     kept = torch.zeros(len(rows), dtype=torch.bool)
     kept[order.argsort()[:number]] = True
     return kept
+
+
+def _labelled(rows: Dataset) -> Tensor:
+    """Which rows have a label, or some of several: bool ``(n,)``."""
+    if rows.target is None:
+        return torch.zeros(len(rows), dtype=torch.bool)
+    if rows.target.is_floating_point():
+        return ~rows.target.isnan().reshape(len(rows), -1).all(-1)
+    return rows.target >= 0
 
 
 def make_run_model(dataset: Dataset, config: RunConfig) -> FusionModel:
@@ -190,11 +203,6 @@ def model_inputs(
             known = {key: value for key, value in known.items() if key in taken}
         result[name] = known | wanted
     return result
-
-
-def count_labelled(model: FusionModel, rows: Feed) -> int:
-    """How many rows have a label."""
-    return 0 if rows.target is None else int(model.outcome.labelled(rows.target).sum())
 
 
 def to_yaml(config: RunConfig) -> str:
