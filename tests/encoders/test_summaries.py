@@ -114,3 +114,22 @@ def test_gaps_are_hours_since_the_previous_event_of_the_code():
                     expected = (np.log1p(hour - previous[code]), 1.0)
                 previous[code] = hour
             np.testing.assert_allclose(found[row, place], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("chosen", [STATISTICS, ("mean", "count"), ("count",)])
+def test_what_the_summary_network_sees(chosen):
+    x = series(TARGET, torch.Generator().manual_seed(0))
+    x[0], x[1, :, 1] = torch.nan, torch.nan
+    encoder = make_encoder({"kind": "summary", "channels": 3, "statistics": chosen}, 4, 16, 0.0)
+    value = encoder.read(x, EVERYONE, "m")
+    encoder.start(value)
+    features = encoder.describe(value).numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a channel without values
+        mean, sd = np.nanmean(features, 0), np.nanstd(features, 0)
+    never = np.isnan(mean)
+    standard = (features - np.where(never, 0, mean)) / np.where(never | (sd < 1e-6), 1, sd)
+    measured = ~np.isnan(x.numpy()).all(1) if "mean" in chosen else np.zeros((8, 3))
+    seen = np.concatenate([np.nan_to_num(standard.clip(-5, 5)), measured], 1)
+    expected = encoder.network(torch.tensor(seen, dtype=torch.float32))
+    assert (encoder.encode(value) - expected).abs().max() < 1e-4

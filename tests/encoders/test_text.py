@@ -193,3 +193,24 @@ def test_a_checkpoint_that_lacks_weights_is_refused(settings, networks, tmp_path
     encoder = make_encoder(settings | {"model": str(tmp_path / "bert")}, 4)
     with pytest.raises(ValueError, match=r"lacks 1 weights.*query"):
         encoder.read(TEXTS, EVERYONE, "m")
+
+
+@pytest.mark.parametrize("combine", ["mean", "attention"])
+def test_notes_are_combined_by_the_plain_formula(settings, combine):
+    encoder = make_encoder(settings | {"combine": combine}, 4, 16, 0.0)
+    read = encoder.read(TEXTS, EVERYONE, "m")
+    encoder.start(read)
+    for row, texts in enumerate(TEXTS):
+        count = min(len(texts), 2)
+        notes = ((read[row, :count] - encoder.scaling.mean) / encoder.scaling.scale).clamp(-5, 5)
+        if not count:
+            pooled = torch.zeros(16)
+        elif combine == "mean":
+            pooled = notes.mean(0)
+        else:
+            weight = torch.exp(encoder.score(notes)[:, 0])
+            pooled = (weight[:, None] * notes).sum(0) / weight.sum()
+        expected = encoder.network(torch.cat([pooled, torch.tensor([np.log1p(count)]).float()]))
+        assert (encoder.encode(read)[row] - expected).abs().max() < 1e-5
+        features = encoder.describe(read)[row]
+        assert features.isnan().all() if not count else torch.allclose(features, read[row, :count].mean(0), atol=1e-6)

@@ -182,7 +182,7 @@ class TextEncoder(Encoder):
             notes = torch.where(there[..., None], notes, 0.0)
         score = notes.new_zeros(there.shape) if self.score is None else self.score(notes)[..., 0]
         weight = torch.where(there, score, -1e4).softmax(1)
-        mean = torch.where(there, weight, 0.0)[..., None].mul(notes).sum(1)
+        mean = weight[..., None].mul(notes).sum(1)  # notes that are not there are zero
         count = torch.log1p(there.sum(1, keepdim=True).to(mean))
         outputs: Tensor = self.network(torch.cat([mean, count], -1))
         return outputs
