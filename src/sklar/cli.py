@@ -127,6 +127,23 @@ def impute(
         print(path)
 
 
+def run(dataset: str, raw: Path, out: Path, seed: int = 0, processes: int | None = None) -> None:
+    """From raw files to a table of AUROCs and a report: prepare, train, predict, compare.
+
+    Args:
+        dataset: physionet2012 or eicu-demo.
+        raw: the raw files.
+        out: folder of the data, the models, results.json and report.html.
+        seed: of everything random.
+        processes: models trained side by side; by default one a core.
+    """
+    from sklar.benchmark.study import STUDIES, run_study
+
+    if dataset not in STUDIES:
+        raise ValueError(f"unknown data set {dataset!r}; choose one of {list(STUDIES)}")
+    run_study(dataset, raw, out, seed, processes)
+
+
 def _split(name: str) -> str | None:
     if name not in ("train", "validation", "test", "all"):
         raise ValueError(f"unknown split {name!r}; choose train, validation, test or all")
@@ -148,6 +165,7 @@ def _commands() -> dict[str, Any]:
         "evaluate": evaluate,
         "predict": predict,
         "impute": impute,
+        "run": run,
     }
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import threading
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ import torch
 
 from sklar.benchmark.frozen import evaluate_frozen, frozen_arms
 from sklar.benchmark.version import code_version
+from sklar.benchmark.workers import side_by_side
 from sklar.copulas import COPULAS
 from sklar.data import Batch, completely_at_random
 from sklar.data.digits import Digits, load_digits
@@ -28,6 +26,7 @@ from sklar.training import Schedule, save_model, train
 
 END_TO_END = ("variational_copula", "independence", "concat", "published")
 MISSING_RATE = 0.5
+UNFINISHED = "unfinished-demo"
 EXAMPLES = 8  # completed digits in the report
 DRAWS_SHOWN = 5
 
@@ -62,17 +61,14 @@ def run_demo(demo: Demo) -> list[Record]:
             raise ValueError(f"the demo needs at least one of {name}, got {getattr(demo, name)}")
     if demo.copula not in COPULAS:
         raise ValueError(f"unknown copula {demo.copula!r}; choose one of {list(COPULAS)}")
-    folder = demo.out / "unfinished-demo"
+    folder = demo.out / UNFINISHED
     folder.mkdir(parents=True, exist_ok=True)
     files = [_seed_file(folder, seed, demo.steps, demo.copula) for seed in range(demo.seeds)]
     todo = [seed for seed, file in enumerate(files) if not file.is_file()]
     print(f"{demo.seeds} seeds, two settings, every pattern; {demo.seeds - len(todo)} done already")
-    workers = max(1, min(demo.processes or os.cpu_count() or 1, len(todo)))
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        jobs = {pool.submit(run_seed, seed, demo, files[seed]): seed for seed in todo}
-        for number, job in enumerate(as_completed(jobs), demo.seeds - len(todo) + 1):
-            job.result()
-            print(f"  seed {jobs[job]} done ({number} of {demo.seeds})", flush=True)
+    function = partial(run_seed, demo=demo)
+    for number, (seed, _) in enumerate(side_by_side(function, todo, demo.processes), demo.seeds - len(todo) + 1):
+        print(f"  seed {seed} done ({number} of {demo.seeds})", flush=True)
     parts = [json.loads(file.read_text()) for file in files]
     records: list[Record] = [record for part in parts for record in part["records"]]
     _write(demo.out / "results.json", records)
@@ -86,10 +82,9 @@ def run_demo(demo: Demo) -> list[Record]:
     return records
 
 
-def run_seed(seed: int, demo: Demo, file: Path) -> None:
+def run_seed(seed: int, demo: Demo) -> None:
     """Both settings for one seed, written as one file."""
-    torch.set_num_threads(1)
-    _end_with_parent()
+    file = _seed_file(demo.out / UNFINISHED, seed, demo.steps, demo.copula)
     digits = load_digits(seed)
     found = _frozen(digits, seed, demo.steps)
     records: list[Record] = [{"setting": "frozen", "seed": seed, **record} for record in found]
@@ -152,18 +147,6 @@ def _look(model: FusionModel, name: str, digits: Digits, pictures: dict[str, Any
 def widths(digits: Digits) -> dict[str, int]:
     """Number of features of each view."""
     return {name: tensor(digits.train, name).shape[1] for name in digits.train.inputs}
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it is killed, so that a restart does not meet it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def watch(sentinel: int) -> None:
-            wait([sentinel])
-            os._exit(1)
-
-        threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
 def _seed_file(folder: Path, seed: int, steps: int, copula: str) -> Path:

@@ -9,16 +9,12 @@ from typing import Any
 
 from sklar.evaluation import Record
 from sklar.report.figures import completion_figure, dependence_figure, reliability_figure
+from sklar.report.pages import STYLE
 from sklar.report.tables import tables
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>sklar demo</title><style>
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums; font-size: 13px; }
-th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; } caption { text-align: left; font-weight: 600; padding: .3rem 0; }
-figure { margin: 1rem 0 2rem; } img { max-width: 100%; } figcaption { color: #555; }
-</style></head><body>
+{{ style }}</style></head><body>
 <h1>sklar: handwritten digits with missing views</h1>
 <p>Three modalities: the upper half, the lower half, and the sums of rows and columns. <b>Frozen</b>: encoders and
 classifier trained on complete rows, then the missing embeddings are filled in by each arm. <b>End to end</b>: half of
@@ -51,6 +47,7 @@ def write_report(path: Path, records: Sequence[Record], pictures: dict[str, Any]
 
     template = Environment(autoescape=True).from_string(PAGE)
     html = template.render(
+        style=STYLE,
         tables=tables(records),
         settings=", ".join(f"{key} {value}" for key, value in settings.items() if key in ("seeds", "steps")),
         completions=completion_figure(pictures),
