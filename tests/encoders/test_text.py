@@ -214,3 +214,26 @@ def test_notes_are_combined_by_the_plain_formula(settings, combine):
         assert (encoder.encode(read)[row] - expected).abs().max() < 1e-5
         features = encoder.describe(read)[row]
         assert features.isnan().all() if not count else torch.allclose(features, read[row, :count].mean(0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        (["config.json"], r"cannot be loaded .*; a folder needs config.json, the weights"),
+        (["model.safetensors"], r"cannot be loaded .*; a folder needs config.json, the weights"),
+        (["tokenizer.json", "tokenizer_config.json"], r"cannot be loaded|are the tokenizer's files missing"),
+        ([], r"cannot be loaded .*; a folder needs"),
+    ],
+)
+def test_a_folder_that_lacks_something_is_refused(settings, networks, tmp_path, lost, message):
+    import shutil
+
+    folder = tmp_path / "bert"
+    shutil.copytree(networks / "bert", folder)
+    for name in lost:
+        (folder / name).unlink()
+    if not lost:
+        weights = folder / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    with pytest.raises(ValueError, match=message):
+        make_encoder(settings | {"model": str(folder)}, 4).read(TEXTS, EVERYONE, "m")

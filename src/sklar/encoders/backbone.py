@@ -36,16 +36,23 @@ def fetch(load: Callable[..., Any], model: str, **options: Any) -> Any:
 
     Raises:
         FileNotFoundError: no such folder, or a name that the hub does not know or cannot be asked about.
+        ValueError: a folder that holds no such thing, or a damaged one.
     """
-    looks_like_path = model.startswith((".", "~", os.sep)) or model.count("/") > 1
-    if looks_like_path and not Path(model).expanduser().is_dir():
+    folder = Path(model).expanduser()
+    here = folder.is_dir()
+    if not here and (model.startswith((".", "~", os.sep)) or model.count("/") > 1):
         raise FileNotFoundError(f"model {model!r}: there is no such folder; give one with config.json and its weights")
     try:
-        return load(str(Path(model).expanduser()) if looks_like_path else model, trust_remote_code=False, **options)
-    except OSError as error:
+        return load(str(folder) if here else model, trust_remote_code=False, **options)
+    except Exception as error:  # the library raises all sorts
+        what = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        if here or not isinstance(error, OSError):
+            remedy = "a folder needs config.json, the weights as model.safetensors, and for text the tokenizer's files"
+            raise ValueError(f"model {model!r} cannot be loaded ({what}); {remedy}") from error
         raise FileNotFoundError(
             f"model {model!r} cannot be loaded: it is no folder here, and the hub cannot be reached or does not have "
-            f"it. Where there is a network, run: hf download {model} --local-dir FOLDER; then give FOLDER as the model"
+            f"it ({what}). Where there is a network, run: hf download {model} --local-dir FOLDER; then give FOLDER as "
+            "the model"
         ) from error
 
 

@@ -104,13 +104,12 @@ def summarize(
         found["minimum"] = cells.lowest(torch.where(measured, values, torch.inf))
     if "maximum" in statistics:
         found["maximum"] = -cells.lowest(torch.where(measured, -values, torch.inf))
-    places = torch.arange(v.shape[1], device=v.device).reshape(-1, *[1] * (v.ndim - 2)).expand_as(v)
-    if "first" in statistics:
-        place = cells.lowest(torch.where(measured, places.to(v), torch.inf))
-        found["first"] = cells.at(v, torch.where(some, place, 0.0).long())
-    if "last" in statistics:
-        place = -cells.lowest(torch.where(measured, -places.to(v), torch.inf))
-        found["last"] = cells.at(v, torch.where(some, place, 0.0).long())
+    if {"first", "last", "trend"} & set(statistics):
+        places = torch.arange(v.shape[1], device=v.device).to(v).reshape(-1, *[1] * (v.ndim - 2))
+        first = cells.lowest(torch.where(measured, places, torch.inf))
+        last = -cells.lowest(torch.where(measured, -places, torch.inf))
+        first, last = (torch.where(some, place, 0.0).long() for place in (first, last))
+        found["first"], found["last"] = cells.at(v, first), cells.at(v, last)
     if "sd" in statistics or "trend" in statistics:
         gap = torch.where(measured, v - cells.back(mean), 0.0)
         variance = cells.total(gap.square()) / share
@@ -119,9 +118,7 @@ def summarize(
     if "trend" in statistics:
         t = torch.where(measured, hours, 0.0)
         lag = torch.where(measured, t - cells.back(cells.total(t) / share), 0.0)
-        earliest = cells.lowest(torch.where(measured, hours, torch.inf))
-        latest = -cells.lowest(torch.where(measured, -hours, torch.inf))
-        line = latest > earliest
+        line = some & (cells.at(t, last) > cells.at(t, first))
         spread = torch.where(line, cells.total(lag.square()), 1.0)
         found["trend"] = torch.where(line, cells.total(lag * gap) / spread, torch.nan)
     kept = [

@@ -134,6 +134,11 @@ class TextEncoder(Encoder):
             return self._tokenized[text]
         if self._tokenizer is None:
             self._tokenizer = fetch(transformers("text").AutoTokenizer.from_pretrained, self.model)
+            if 2 * (known := len(self._tokenizer)) < self.vocabulary:  # without files the library makes an empty one
+                raise ValueError(
+                    f"model {self.model!r}: its tokenizer knows {known} of the model's {self.vocabulary} tokens; are "
+                    "the tokenizer's files missing (tokenizer.json, or vocab.txt and the like)?"
+                )
         tokens = np.array(self._tokenizer(text, truncation=True, max_length=self.tokens)["input_ids"], np.int64)
         if not len(tokens):  # a tokenizer without special tokens, and a text without words
             tokens = np.zeros(1, np.int64)
