@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import warnings
+from argparse import ArgumentError
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sklar.data.missingness import Missingness
+
+NATURAL = Missingness()
 
 
 def demo(
@@ -66,27 +70,26 @@ def evaluate(
     run: Path,
     data: Path | None = None,
     split: str = "test",
-    missing: Missingness | None = None,
+    missing: Missingness = NATURAL,
     out: Path | None = None,
 ) -> None:
     """Score a run on labelled rows: over all, by number of observed modalities, by pattern.
 
     Args:
         run: folder of a finished run.
-        data: a dataset folder; default the one that the run was trained on.
+        data: a dataset folder (sklar evaluate RUN DATA does as well); default the one that the run was trained on.
         split: train, validation, test, or all.
         missing: mechanism that removes modalities beside what is missing already.
         out: file of the scores as JSON; default evaluation.json in the run's folder.
     """
-    import json
-
     from sklar.report.tables import print_table, score_table
     from sklar.training.apply import evaluate_run
-    from sklar.training.run import read_run, write_text
+    from sklar.training.files import write_json
+    from sklar.training.run import read_run
 
     records = evaluate_run(read_run(run), data, _split(split), missing)
     file = out or run / "evaluation.json"
-    write_text(file, json.dumps(records, indent=1) + "\n")
+    write_json(file, records)
     print_table(score_table(records, f"{run} on {data or 'its own data'}, split {split}"))
     print(f"\nScores: {file}")
 
@@ -184,7 +187,7 @@ def _fill(parser: Any, commands: dict[str, Any]) -> None:
     choices = parser.add_subcommands(required=True)
     for name, command in commands.items():
         first_line = ABOUT.get(name) or (command.__doc__ or "").partition("\n")[0]
-        inner = ArgumentParser(description=first_line)
+        inner = ArgumentParser(description=first_line, exit_on_error=False)
         choices.add_subcommand(name, inner, help=first_line)
         if isinstance(command, dict):
             _fill(inner, command)
@@ -222,26 +225,38 @@ def _run(commands: dict[str, Any], settings: Any) -> int | None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``sklar``."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] in (["train"], ["curve"]) and len(given) > 1 and not given[1].startswith("-"):
+    places = [not word.startswith("-") for word in given[1:3]]
+    if given[:1] in (["train"], ["curve"]) and places[:1] == [True]:
         given.insert(1, "--config")  # sklar train CONFIG
+    if given[:1] == ["evaluate"] and places == [True, True]:
+        given.insert(2, "--data")  # sklar evaluate RUN DATA
     try:
         from jsonargparse import ArgumentParser
     except ImportError:
         sys.exit("the command line needs more than torch: pip install 'sklar[train]'")
-    warnings.showwarning = _warn  # type: ignore[assignment]
     try:
-        commands = _commands()
-        parser = ArgumentParser(prog="sklar", description="Multimodal learning when modalities are missing.")
-        _fill(parser, commands)
-        sys.exit(_run(commands, parser.instantiate(parser.parse_args(given))))
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_warn, set())
+            commands = _commands()
+            about = "Multimodal learning when modalities are missing."
+            parser = ArgumentParser(prog="sklar", description=about, exit_on_error=False)
+            _fill(parser, commands)
+            status = _run(commands, parser.instantiate(parser.parse_args(given)))
+        sys.exit(status)
+    except ArgumentError as error:
+        words = [word for word in given[:2] if word in (*commands, *commands["data"], *commands["prepare"])]
+        sys.exit(f"sklar: {' '.join(str(error).split())} (see {' '.join(['sklar', *words])} --help)")
     except (ValueError, KeyError, TypeError, OSError, ImportError) as error:
         sys.exit(f"sklar: {error.args[0] if isinstance(error, KeyError) else error}")
     except KeyboardInterrupt:
         sys.exit("sklar: interrupted; a run of sklar train goes on where it was when it is started again")
 
 
-def _warn(message: Warning | str, *_: Any) -> None:
-    print(f"sklar: warning: {message}", file=sys.stderr)
+def _warn(said: set[str], message: Warning | str, *_: Any) -> None:
+    """A warning in one line, once."""
+    if str(message) not in said:
+        said.add(str(message))
+        print(f"sklar: warning: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,14 +13,19 @@ from torch import Tensor
 from sklar.data import Dataset, open_dataset
 from sklar.data.missingness import Missingness
 from sklar.evaluation import Record, evaluate_rows, predict_rows
+from sklar.models import FusionModel
 from sklar.models.base import ROWS_AT_ONCE
 from sklar.models.variational import VariationalCopula
-from sklar.training.feed import Feed
-from sklar.training.run import Run
+from sklar.training.feed import Feed, remove
+from sklar.training.files import renamed
+from sklar.training.run import Run, with_something
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
-def rows_of(run: Run, data: Path | None, split: str | None) -> tuple[Dataset, Feed]:
-    """Rows of a dataset folder, as they are and as the run's model wants them.
+def rows_of(run: Run, data: Path | None, split: str | None) -> Dataset:
+    """Rows of a dataset folder that have one of the run's modalities; the others are left out with a warning.
 
     Args:
         run: a finished run.
@@ -29,13 +33,30 @@ def rows_of(run: Run, data: Path | None, split: str | None) -> tuple[Dataset, Fe
         split: ``train``, ``validation``, ``test``, or None for all rows.
 
     Raises:
-        ValueError: no such rows.
+        ValueError: no such rows; a modality of another kind or step than in training.
     """
     dataset = open_dataset(run.data if data is None else data)
+    names = run.model.names
+    for name, before in run.modalities.items():
+        now = dataset.modalities.get(name)
+        if now is None or name not in names:
+            continue
+        trained = f"when the run was trained it was {before['kind']}"
+        if now.kind != before["kind"]:
+            raise ValueError(f"{dataset.folder}: modality {name!r} is of kind {now.kind}, {trained}; prepare it so")
+        if now.step != before.get("step"):
+            trained += f" in bins of {before.get('step')} hours"
+            raise ValueError(f"{dataset.folder}: modality {name!r} has bins of {now.step} hours, {trained}")
+    unknown = [name for name in dataset.names if name not in run.modalities]
+    if unknown:
+        warnings.warn(f"{dataset.name}: modalities {unknown} are not the run's and left out", stacklevel=2)
     rows = dataset if split is None else dataset.part(split)
     if len(rows) == 0:
         raise ValueError(f"{dataset.folder} has no rows" + ("" if split is None else f" whose split is {split!r}"))
-    return rows, Feed(rows, run.model)
+    rows = with_something(rows, names)
+    if len(rows) == 0:
+        raise ValueError(f"{dataset.folder}: no row has any of the run's modalities {names}")
+    return rows
 
 
 def evaluate_run(
@@ -52,14 +73,15 @@ def evaluate_run(
     Raises:
         ValueError: another task, other labels or classes than the run's; no labelled rows.
     """
-    dataset, rows = rows_of(run, data, split)
+    dataset = rows_of(run, data, split)
     classes = None if dataset.classes is None else list(dataset.classes)
     theirs, ours = (dataset.task, list(dataset.labels), classes), (run.task, run.labels, run.classes)
     if theirs != ours:
-        raise ValueError(f"{dataset.folder} asks for {theirs}, the run answers {ours}: task, labels, classes")
+        words = ["{}, labels {}, classes {}".format(*question) for question in (theirs, ours)]
+        raise ValueError(f"{dataset.folder} asks for {words[0]}; the run answers {words[1]}")
     if missing is not None:
-        rows = rows.without(missing)
-    return evaluate_rows(run.model, rows)
+        dataset = remove(dataset, run.model, missing)
+    return evaluate_rows(run.model, Feed(dataset, run.model))
 
 
 def predict_run(
@@ -83,16 +105,24 @@ def predict_run(
     from pyarrow import parquet
     from tqdm import tqdm
 
-    dataset, rows = rows_of(run, data, split)
-    with tqdm(total=len(rows), disable=None if progress else True, unit="row") as bar:
-        prediction = predict_rows(run.model, rows, num_samples, bar.update)
-    columns: dict[str, Any] = {"sample_id": dataset.sample_id}
-    for name, value in (("probability", prediction.mean), ("spread", prediction.spread)):
-        columns |= _columns(run, name, value)
-    columns |= {f"has_{name}": rows.observed[:, m].numpy() for m, name in enumerate(rows.names)}
+    dataset = rows_of(run, data, split)
+    rows = Feed(dataset, run.model)
+    _outside(out, dataset)
     with renamed(out) as part:
+        with tqdm(total=len(rows), disable=None if progress else True, unit="row") as bar:
+            prediction = predict_rows(run.model, rows, num_samples, bar.update)
+        columns: dict[str, Any] = {"sample_id": dataset.sample_id}
+        for name, value in (("probability", prediction.mean), ("spread", prediction.spread)):
+            columns |= _columns(run, name, value)
+        columns |= {f"has_{name}": rows.observed[:, m].numpy() for m, name in enumerate(rows.names)}
         parquet.write_table(pa.table(columns), part)
     return out
+
+
+def _outside(out: Path, dataset: Dataset) -> None:
+    """A dataset folder holds nothing else, and none of its files is overwritten."""
+    if dataset.folder.resolve() in (out.resolve(), *out.resolve().parents):
+        raise ValueError(f"{out} lies in the dataset folder, which holds nothing else; choose another place")
 
 
 def _columns(run: Run, name: str, value: Tensor) -> dict[str, Any]:
@@ -112,7 +142,8 @@ def impute_run(
 
     ``<modality>-embeddings.parquet``: ``sample_id``, ``draw``, ``z0`` and so on. ``<modality>-features.parquet``:
     ``sample_id``, ``draw``, and the decoded features by name, in original units with the decoder's noise: the input
-    itself for vectors and tables, summaries of it for the other kinds (see docs/encoders.md).
+    itself for vectors and tables, summaries of it for the other kinds (see docs/encoders.md). A feature that is
+    called ``sample_id`` or ``draw`` gets an underscore behind its name.
 
     Args:
         run: a finished run of a model that generates.
@@ -133,56 +164,41 @@ def impute_run(
     model = run.model
     if not isinstance(model, VariationalCopula):
         raise ValueError(f"the run's model is {model.name!r}, which imputes nothing; train variational_copula")
-    dataset, rows = rows_of(run, data, split)
+    dataset = rows_of(run, data, split)
+    rows = Feed(dataset, run.model)
     lacking = [m for m in range(len(rows.names)) if not bool(rows.observed[:, m].all())]
     if not lacking:
         raise ValueError(f"{dataset.folder}: no row lacks a modality, there is nothing to impute")
-    out.mkdir(parents=True, exist_ok=True)
+    _outside(out, dataset)
     generator = torch.Generator().manual_seed(seed)
-    names = {m: model.encoder(rows.names[m]).feature_names() for m in lacking}
     paths = {(m, what): out / f"{rows.names[m]}-{what}.parquet" for m in lacking for what in ("embeddings", "features")}
-    temporary = {key: path.with_name(f"{path.name}.{os.getpid()}.part") for key, path in paths.items()}
-    writers: dict[tuple[int, str], Any] = {}
-    ids = dataset.sample_id
-    try:
-        with tqdm(total=len(rows), disable=None if progress else True, unit="row") as bar:
-            for part in torch.arange(len(rows)).split(ROWS_AT_ONCE):
-                embeddings, features = model.impute_and_generate(rows[part], num_samples, generator)
-                for m in lacking:
-                    hidden = ~rows.observed[part, m]
-                    if not bool(hidden.any()):
-                        continue
-                    for what, values in (("embeddings", embeddings), ("features", features)):
-                        draws = values[rows.names[m]][:, hidden].cpu()
-                        labels = [f"z{j}" for j in range(draws.shape[-1])] if what == "embeddings" else names[m]
-                        count = int(hidden.sum())
-                        table = pa.table(
-                            {
-                                "sample_id": ids[part[hidden].numpy().repeat(num_samples)],
-                                "draw": list(range(num_samples)) * count,
-                            }
-                            | dict(zip(labels, draws.transpose(0, 1).flatten(0, 1).T.numpy(), strict=True))
-                        )
-                        key = (m, what)
-                        if key not in writers:
-                            writers[key] = parquet.ParquetWriter(temporary[key], table.schema)
-                        writers[key].write_table(table)
-                bar.update(len(part))
-    finally:
-        for writer in writers.values():
-            writer.close()
-    for key, path in paths.items():
-        os.replace(temporary[key], path)
+    with ExitStack() as files:  # closes the writers, then renames
+        temporary = {key: files.enter_context(renamed(path)) for key, path in paths.items()}
+        writers: dict[tuple[int, str], Any] = {}
+        bar = files.enter_context(tqdm(total=len(rows), disable=None if progress else True, unit="row"))
+        for part in torch.arange(len(rows)).split(ROWS_AT_ONCE):
+            found = model.impute_and_generate(rows[part], num_samples, generator)
+            for m in lacking:
+                hidden = ~rows.observed[part, m]
+                if not bool(hidden.any()):
+                    continue
+                ids = dataset.sample_id[part[hidden].numpy()]
+                for what, values in zip(("embeddings", "features"), found, strict=True):
+                    table = pa.table(_draws(model, rows.names[m], what, values[rows.names[m]][:, hidden].cpu(), ids))
+                    key = (m, what)
+                    if key not in writers:
+                        writers[key] = files.enter_context(parquet.ParquetWriter(temporary[key], table.schema))
+                    writers[key].write_table(table)
+            bar.update(len(part))
     return list(paths.values())
 
 
-@contextmanager
-def renamed(path: Path) -> Iterator[Path]:
-    """A temporary name to write to, renamed to ``path`` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+def _draws(model: FusionModel, name: str, what: str, draws: Tensor, ids: np.ndarray) -> dict[str, Any]:
+    """Columns of a table of draws ``(S, rows, F)``: all of a row, then the next row's."""
+    names = model.encoder(name).feature_names() if what == "features" else [f"z{j}" for j in range(draws.shape[-1])]
+    taken = ("sample_id", "draw")
+    columns = {"sample_id": ids.repeat(len(draws)), "draw": list(range(len(draws))) * len(ids)}
+    return columns | {
+        f"{label}_" if label in taken else label: values
+        for label, values in zip(names, draws.transpose(0, 1).flatten(0, 1).T.numpy(), strict=True)
+    }

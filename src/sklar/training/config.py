@@ -26,7 +26,7 @@ class RunConfig:
             others train what needs no label. Default all that have one.
         unlabelled: whether training rows without a label take part.
         missing: mechanism that removes modalities from training and validation rows (with seeds of their own), beside
-            what is missing already.
+            what is missing already; it looks at the labels before ``labelled`` hides some.
         validation: share of the training rows that serves validation where the data set has no such split.
         schedule: how long, how fast.
         hardware: on what.
@@ -41,7 +41,7 @@ class RunConfig:
     modalities: list[str] | None = None
     labelled: int | None = None
     unlabelled: bool = True
-    missing: Missingness | None = None
+    missing: Missingness = field(default_factory=Missingness)
     validation: float = 0.2
     schedule: Schedule = field(default_factory=Schedule)
     hardware: Hardware = field(default_factory=Hardware)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sklar.data import Batch, Dataset, Texts
+from sklar.data import Batch, Column, Dataset, Texts
 from sklar.data.description import Modality
 from sklar.data.missingness import Missingness
 from sklar.models import FusionModel
@@ -21,22 +20,21 @@ NAMED = ("columns", "channels", "codes")  # what an encoder's specification may 
 class Feed:
     """The rows of a dataset folder in the order and the vocabulary of a model; `Rows` to training and evaluation.
 
-    What the model does not know is left out with a warning: a modality, a channel, a code, a category (which becomes a
-    missing cell). What the data lack is missing: a modality in all rows, a channel or a column in all cells.
+    What the model does not know is left out: a modality silently, a channel, a code and a category (which becomes a
+    missing cell) with a warning; a row whose codes are all unknown has the modality still, with no events. What the
+    data lack is missing: a modality in all rows, a channel or a column in all cells. Vectors without names are taken in
+    their order.
 
     Args:
         dataset: an opened folder, or a part of one.
         model: which has its modalities' specifications.
 
     Raises:
-        ValueError: a modality of another kind, width or step; rows that have no modality that the model knows.
+        ValueError: a modality of another kind, width, step or unit; rows that have no modality that the model knows.
     """
 
     def __init__(self, dataset: Dataset, model: FusionModel) -> None:
         self.dataset, self.names = dataset, model.names
-        unknown = [name for name in dataset.names if name not in model.names]
-        if unknown:
-            warnings.warn(f"{dataset.name}: modalities {unknown} are not the model's and left out", stacklevel=2)
         self.places = {name: dataset.names.index(name) for name in model.names if name in dataset.names}
         lacking = [name for name in model.names if name not in self.places]
         if lacking:
@@ -70,14 +68,29 @@ class Feed:
         inputs = {name: change(part.content(name)) for name, change in self.changes.items()}
         return Batch(inputs, self.observed[rows], part.target)
 
-    def without(self, missing: Missingness) -> Feed:
-        """The same rows, from which a mechanism has removed modalities."""
-        inputs: dict[str, Tensor | Texts] = {name: torch.zeros(len(self), 1) for name in self.names}
-        if missing.mechanism in ("mar", "mnar"):  # the others do not look at the content
-            inputs |= self[:].inputs
-        other = copy.copy(self)
-        other.observed = missing(inputs, self.observed, self.target)
-        return other
+
+def remove(dataset: Dataset, model: FusionModel, missing: Missingness) -> Dataset:
+    """The same rows, from which a mechanism has removed some of a model's modalities; no row loses all of them.
+
+    Args:
+        dataset: rows, each with one of the model's modalities.
+        model: which has its modalities' specifications.
+        missing: the mechanism.
+
+    Raises:
+        KeyError, ValueError: as `Feed` and `Missingness`.
+    """
+    if missing.mechanism == "natural":
+        return dataset
+    rows = Feed(dataset, model)
+    inputs: dict[str, Tensor | Texts] = {name: torch.zeros(len(rows), 1) for name in rows.names}
+    if missing.mechanism in ("mar", "mnar"):  # the others do not look at the content
+        inputs |= rows[:].inputs
+    left = missing(inputs, rows.observed, rows.target)
+    observed = dataset.observed.clone()
+    for name, place in rows.places.items():
+        observed[:, place] = left[:, rows.names.index(name)]
+    return dataset.see(observed)
 
 
 class _Change:
@@ -101,15 +114,18 @@ class _Change:
             return
         there = [column.name for column in getattr(modality, key)]
         wanted_names = [entry if isinstance(entry, str) else str(entry["name"]) for entry in specification[key]]
-        if not there and modality.kind == "vector":
+        if not there and modality.kind == "vector" and all(isinstance(entry, str) for entry in specification[key]):
             if modality.shape[-1] != len(wanted_names):
                 raise ValueError(f"modality {name!r}: {modality.shape[-1]} features, the model has {len(wanted_names)}")
             return
+        if not there:
+            raise ValueError(f"modality {name!r} is of kind {modality.kind} without {key}, as encoder {kind!r} needs")
         if not set(there) & set(wanted_names):
             raise ValueError(
                 f"modality {name!r}: none of its {key} is known to the model, which has {wanted_names[:5]}...; it has "
                 f"{there[:5]}..., as {modality.kind} for the encoder {kind!r}"
             )
+        _check_units(name, getattr(modality, key), specification[key])
         extra = [entry for entry in there if entry not in wanted_names]
         if extra:
             warnings.warn(f"modality {name!r}: {len(extra)} {key} not known to the model left out: {extra[:5]}",
@@ -126,7 +142,7 @@ class _Change:
             warnings.warn(f"modality {name!r} lacks the {key} {lacking[:5]}: missing in all rows", stacklevel=3)
         if there != wanted_names:
             self.order = torch.tensor([there.index(e) if e in there else -1 for e in wanted_names])
-        if modality.kind == "table":
+        if key == "columns":
             self._map_categories(name, modality, specification[key])
 
     def _map_categories(self, name: str, modality: Modality, wanted: Sequence[Any]) -> None:
@@ -139,7 +155,11 @@ class _Change:
                     raise ValueError(f"modality {name!r}, column {column!r}: numbers and categories do not mix")
                 continue
             theirs = known[column]
-            if mine is None or theirs is None or list(theirs) == list(mine):
+            if mine is None or theirs is None:
+                continue
+            if isinstance(mine, int):  # their number alone
+                mine = [*theirs[:mine], *(str(i) for i in range(len(theirs), mine))]
+            if list(theirs) == list(mine):
                 continue
             index = torch.tensor([float(mine.index(c)) if c in mine else torch.nan for c in theirs])
             strange = [c for c in theirs if c not in mine]
@@ -167,3 +187,15 @@ class _Change:
             known = ~cell.isnan()
             cell[known] = index[cell[known].long()]
         return content
+
+
+def _check_units(name: str, there: Sequence[Column], wanted: Sequence[Any]) -> None:
+    """Refuse numbers in another unit than the model was trained on, where both say which."""
+    units = {str(entry["name"]): entry.get("unit") for entry in wanted if isinstance(entry, Mapping)}
+    for column in there:
+        mine = units.get(column.name)
+        if mine and column.unit and mine != column.unit:
+            raise ValueError(
+                f"modality {name!r}, {column.name!r}: the unit is {column.unit!r}, the model was trained on {mine!r}; "
+                "convert the values"
+            )

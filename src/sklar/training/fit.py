@@ -22,10 +22,10 @@ from sklar.data import Batch, Rows
 from sklar.models import FusionModel
 from sklar.models.base import ROWS_AT_ONCE
 from sklar.models.noise import Noise
-from sklar.training.checkpoint import load_model, save_model
-from sklar.training.log import Log
+from sklar.training.checkpoint import SETTINGS, WEIGHTS, load_model, save_model
+from sklar.training.log import METRICS, Log
 from sklar.training.schedule import Hardware, Schedule, seed_of
-from sklar.training.state import Progress, fingerprint, load_state, read_progress, save_state
+from sklar.training.state import STATE, Progress, fingerprint, load_state, read_progress, save_state
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -69,8 +69,9 @@ def train(
     print_ = "" if place is None else fingerprint(model, rows, validation, schedule, seed, hardware.devices)
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
-        for left in place.glob("*.part"):  # of a process killed while it wrote
-            left.unlink()
+        for name in (STATE, SETTINGS, WEIGHTS, METRICS):
+            for left in place.glob(f"{name}*.part"):  # of a process killed while it wrote
+                left.unlink()
         before = read_progress(place, print_)
         if before is not None and before.finished:
             model.load_state_dict(load_model(place).state_dict())
@@ -254,6 +255,7 @@ def make_fabric(hardware: Hardware) -> Fabric:
     """Fabric for the hardware; several devices train by distributed data parallelism in processes of their own."""
     from lightning.fabric import Fabric
     from lightning.fabric.strategies.ddp import DDPStrategy
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     accelerator = hardware.accelerator
     if accelerator == "auto":
@@ -265,9 +267,12 @@ def make_fabric(hardware: Hardware) -> Fabric:
     if hardware.devices > 1:
         # A modality may be absent from all rows of a step.
         strategy = DDPStrategy(start_method="spawn", find_unused_parameters=True)
-    return Fabric(
-        accelerator=accelerator, strategy=strategy, devices=hardware.devices, precision=precision  # type: ignore[arg-type]
-    )  # fmt: skip
+    try:
+        return Fabric(
+            accelerator=accelerator, strategy=strategy, devices=hardware.devices, precision=precision  # type: ignore[arg-type]
+        )  # fmt: skip
+    except (RuntimeError, MisconfigurationException) as error:  # a device that is not there
+        raise ValueError(f"hardware: {error}") from error
 
 
 class quiet(warnings.catch_warnings):

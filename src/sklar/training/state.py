@@ -101,7 +101,7 @@ def read_progress(folder: Path, print_: str) -> Progress | None:
     if header["fingerprint"] != print_:
         raise ValueError(
             f"{folder} holds a run of another model, data, schedule, seed or version; give another folder, or delete "
-            f"{path} to train anew"
+            "this one to train anew"
         )
     return progress
 
