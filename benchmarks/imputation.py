@@ -1,8 +1,8 @@
 """Missing cells of three tables: python benchmarks/imputation.py --seeds 7
 
 Cells of scikit-learn's diabetes, wine and breast cancer tables are removed at 10, 30 and 50%, by
-`sklar.data.missingness.Missingness` with its default strength, each column a modality: completely at random (mcar); at random
-(mar), depending on the value of one cell of the row that stays, drawn for each row; and at random depending on columns
+`sklar.data.missingness.Missingness` with its default strength, each column a modality: completely at random (mcar);
+at random (mar), depending on the value of one cell of the row that stays, drawn for each row; and at random depending on columns
 that are always there (mar-fixed: three in ten columns, drawn a seed; the rest lose the more, so that the rate of all
 cells is the same).
 Printed, as Markdown: root mean squared and mean absolute error of removed cells in standard deviations of their
