@@ -2,9 +2,9 @@
 
 Cells of scikit-learn's diabetes, wine and breast cancer tables are removed at 10, 30 and 50%, by
 `sklar.data.missingness.Missingness` with its default strength, each column a modality: completely at random (mcar);
-at random (mar), depending on the value of one cell of the row that stays, drawn for each row; and at random depending on columns
-that are always there (mar-fixed: three in ten columns, drawn a seed; the rest lose the more, so that the rate of all
-cells is the same).
+at random (mar), depending on the value of one cell of the row that stays, drawn for each row; and at random depending
+on columns that are always there (mar-fixed: three in ten columns, drawn a seed; the rest lose the more, so that the
+rate of all cells is the same).
 Printed, as Markdown: root mean squared and mean absolute error of removed cells in standard deviations of their
 columns, differences to IterativeImputer paired by mask, and coverage and width of 80% intervals of continuous columns
 (more than 20 values). IterativeImputer's intervals come from draws (sample_posterior=True). Every imputer has its
