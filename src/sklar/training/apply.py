@@ -18,14 +18,14 @@ from sklar.models.base import ROWS_AT_ONCE
 from sklar.models.variational import VariationalCopula
 from sklar.training.feed import Feed, remove
 from sklar.training.files import renamed
-from sklar.training.run import Run, with_something
+from sklar.training.run import Run
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def rows_of(run: Run, data: Path | None, split: str | None) -> Dataset:
-    """Rows of a dataset folder that have one of the run's modalities; the others are left out with a warning.
+def rows_of(run: Run, data: Path | None, split: str | None) -> Feed:
+    """Rows of a dataset folder as the run's model wants them; those with nothing for it are left out with a warning.
 
     Args:
         run: a finished run.
@@ -53,10 +53,10 @@ def rows_of(run: Run, data: Path | None, split: str | None) -> Dataset:
     rows = dataset if split is None else dataset.part(split)
     if len(rows) == 0:
         raise ValueError(f"{dataset.folder} has no rows" + ("" if split is None else f" whose split is {split!r}"))
-    rows = with_something(rows, names)
-    if len(rows) == 0:
+    feed = Feed(rows, run.model, leave_out=True)
+    if len(feed) == 0:
         raise ValueError(f"{dataset.folder}: no row has any of the run's modalities {names}")
-    return rows
+    return feed
 
 
 def evaluate_run(
@@ -73,15 +73,16 @@ def evaluate_run(
     Raises:
         ValueError: another task, other labels or classes than the run's; no labelled rows.
     """
-    dataset = rows_of(run, data, split)
+    rows = rows_of(run, data, split)
+    dataset = rows.dataset
     classes = None if dataset.classes is None else list(dataset.classes)
     theirs, ours = (dataset.task, list(dataset.labels), classes), (run.task, run.labels, run.classes)
     if theirs != ours:
         words = ["{}, labels {}, classes {}".format(*question) for question in (theirs, ours)]
         raise ValueError(f"{dataset.folder} asks for {words[0]}; the run answers {words[1]}")
     if missing is not None:
-        dataset = remove(dataset, run.model, missing)
-    return evaluate_rows(run.model, Feed(dataset, run.model))
+        rows = Feed(remove(dataset, run.model, missing), run.model)
+    return evaluate_rows(run.model, rows)
 
 
 def predict_run(
@@ -105,8 +106,8 @@ def predict_run(
     from pyarrow import parquet
     from tqdm import tqdm
 
-    dataset = rows_of(run, data, split)
-    rows = Feed(dataset, run.model)
+    rows = rows_of(run, data, split)
+    dataset = rows.dataset
     _outside(out, dataset)
     with renamed(out) as part:
         with tqdm(total=len(rows), disable=None if progress else True, unit="row") as bar:
@@ -164,8 +165,8 @@ def impute_run(
     model = run.model
     if not isinstance(model, VariationalCopula):
         raise ValueError(f"the run's model is {model.name!r}, which imputes nothing; train variational_copula")
-    dataset = rows_of(run, data, split)
-    rows = Feed(dataset, run.model)
+    rows = rows_of(run, data, split)
+    dataset = rows.dataset
     lacking = [m for m in range(len(rows.names)) if not bool(rows.observed[:, m].all())]
     if not lacking:
         raise ValueError(f"{dataset.folder}: no row lacks a modality, there is nothing to impute")

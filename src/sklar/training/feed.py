@@ -13,6 +13,7 @@ from sklar.data import Batch, Column, Dataset, Texts
 from sklar.data.description import Modality
 from sklar.data.missingness import Missingness
 from sklar.models import FusionModel
+from sklar.models.base import ROWS_AT_ONCE
 
 NAMED = ("columns", "channels", "codes")  # what an encoder's specification may name
 
@@ -21,19 +22,20 @@ class Feed:
     """The rows of a dataset folder in the order and the vocabulary of a model; `Rows` to training and evaluation.
 
     What the model does not know is left out: a modality silently, a channel, a code and a category (which becomes a
-    missing cell) with a warning; a row whose codes are all unknown has the modality still, with no events. What the
-    data lack is missing: a modality in all rows, a channel or a column in all cells. Vectors without names are taken in
-    their order.
+    missing cell) with a warning; a row that has nothing left of a modality lacks it. What the data lack is missing: a
+    modality in all rows, a channel or a column in all cells. Vectors without names are taken in their order.
 
     Args:
         dataset: an opened folder, or a part of one.
         model: which has its modalities' specifications.
+        leave_out: rows that have no modality that the model knows are left out with a warning, rather than refused;
+            ``dataset`` is without them then.
 
     Raises:
         ValueError: a modality of another kind, width, step or unit; rows that have no modality that the model knows.
     """
 
-    def __init__(self, dataset: Dataset, model: FusionModel) -> None:
+    def __init__(self, dataset: Dataset, model: FusionModel, leave_out: bool = False) -> None:
         self.dataset, self.names = dataset, model.names
         self.places = {name: dataset.names.index(name) for name in model.names if name in dataset.names}
         lacking = [name for name in model.names if name not in self.places]
@@ -48,12 +50,27 @@ class Feed:
             for name in self.names
         ]
         self.observed = torch.stack(columns, -1)
-        empty = (~self.observed.any(-1)).nonzero().flatten()
-        if len(empty):
+        for name, change in self.changes.items():
+            if change.loses:
+                self._look_for_what_is_left(name, change)
+        some = self.observed.any(-1)
+        empty = (~some).nonzero().flatten()
+        if len(empty) and leave_out:
+            warnings.warn(f"{dataset.name}: {len(empty)} of {len(dataset)} rows have none of {self.names} and are left "
+                          "out", stacklevel=2)  # fmt: skip
+            self.dataset, self.observed = dataset.take(some), self.observed[some]
+        elif len(empty):
             raise ValueError(
                 f"{dataset.name}: {len(empty)} rows have none of the model's modalities {self.names} (the first is "
                 f"sample_id {dataset.sample_id[int(empty[0])]}); leave them out"
             )
+
+    def _look_for_what_is_left(self, name: str, change: _Change) -> None:
+        """Rows of whose modality nothing is known to the model lack it."""
+        shown = self.observed[:, self.names.index(name)]
+        for part in shown.nonzero().flatten().split(ROWS_AT_ONCE):
+            content = change(self.dataset.take(part).content(name))
+            shown[part] = ~content.isnan().flatten(1).all(1)
 
     @property
     def target(self) -> Tensor | None:
@@ -100,6 +117,7 @@ class _Change:
         specification: dict[str, Any] = {"inputs": wanted} if isinstance(wanted, int) else dict(wanted)
         self.kind = modality.kind
         self.order: Tensor | None = None
+        self.loses = False  # whether something that the data have is not known to the model
         self.categories: list[tuple[int, Tensor]] = []
         key = next((key for key in NAMED if specification.get(key) is not None), None)
         if modality.step is not None and specification.get("step", modality.step) != modality.step:
@@ -128,6 +146,7 @@ class _Change:
         _check_units(name, getattr(modality, key), specification[key])
         extra = [entry for entry in there if entry not in wanted_names]
         if extra:
+            self.loses = True
             warnings.warn(f"modality {name!r}: {len(extra)} {key} not known to the model left out: {extra[:5]}",
                           stacklevel=3)  # fmt: skip
         if key == "codes":
@@ -164,6 +183,7 @@ class _Change:
             index = torch.tensor([float(mine.index(c)) if c in mine else torch.nan for c in theirs])
             strange = [c for c in theirs if c not in mine]
             if strange:
+                self.loses = True
                 warnings.warn(
                     f"modality {name!r}, column {column!r}: categories {strange[:5]} are not known to the model and "
                     "become missing cells",
