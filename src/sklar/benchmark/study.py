@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +21,8 @@ from sklar.evaluation.bootstrap import auroc, bootstrap
 from sklar.report.pages import write_tables
 from sklar.report.tables import Table, print_table
 from sklar.training import Feed, RunConfig, Schedule, train
-from sklar.training.run import make_run_model, write_text
+from sklar.training.files import write_json
+from sklar.training.run import make_run_model
 
 FOLDS = 5
 OURS = "variational_copula"
@@ -138,7 +138,7 @@ def run_study(name: str, raw: Path, out: Path, seed: int = 0, processes: int | N
     for table in tables:
         print_table(table)
     print(f"\nOne model alone: AUROC {np.mean(single):.3f} +- {np.std(single):.3f} (sd over {len(single)} models)")
-    write_text(out / "results.json", json.dumps(records, indent=1) + "\n")
+    write_json(out / "results.json", records)
     write_tables(out / "report.html", f"{dataset.name}: in-hospital death", tables, _about(study, dataset, folds))
     print(f"Report: {out / 'report.html'}\nResults: {out / 'results.json'}")
     return records

@@ -23,6 +23,11 @@ class Column:
     categories: Sequence[str] | None = None
 
 
+def named(columns: Sequence[Column | str]) -> tuple[Column, ...]:
+    """Columns, of which some were given by their name alone."""
+    return tuple(Column(column) if isinstance(column, str) else column for column in columns)
+
+
 @dataclass(frozen=True, eq=False)
 class Vector:
     """A vector a row, an embedding for example. A row of NaN alone is absent; no other NaN may stand in it.
@@ -43,12 +48,15 @@ class Table:
 
     Attributes:
         values: numpy array or tensor ``(n, F)``; a categorical cell holds the index of its category.
-        columns: the F columns.
+        columns: the F columns; a name alone is a number without a unit.
     """
 
     kind: ClassVar[str] = "table"
     values: Any
-    columns: Sequence[Column]
+    columns: Sequence[Column | str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", named(self.columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +65,17 @@ class Series:
 
     Attributes:
         values: numpy array or tensor ``(n, T, C)``.
-        channels: the C channels.
+        channels: the C channels; a name alone has no unit.
         step: hours of a bin.
     """
 
     kind: ClassVar[str] = "series"
     values: Any
-    channels: Sequence[Column]
+    channels: Sequence[Column | str]
     step: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", named(self.channels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +116,7 @@ class Events:
         time: hours.
         code: names out of ``codes``.
         value: number, None or NaN where the event is all there is.
-        codes: the vocabulary; its order is the order of the code's indices.
+        codes: the vocabulary; its order is the order of the code's indices. A name alone has no unit.
     """
 
     kind: ClassVar[str] = "events"
@@ -113,7 +124,10 @@ class Events:
     time: Any
     code: Any
     value: Any
-    codes: Sequence[Column]
+    codes: Sequence[Column | str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "codes", named(self.codes))
 
 
 Value = Vector | Table | Series | Image | Text | Events

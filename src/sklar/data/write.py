@@ -27,7 +27,7 @@ from sklar.data.description import (
 from sklar.data.parquet import arrow
 from sklar.data.records import scan_records
 from sklar.data.samples import Clock, Samples
-from sklar.data.values import Column, Events, Image, Series, Table, Text, Value, Vector
+from sklar.data.values import Column, Events, Image, Series, Table, Text, Value, Vector, named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -169,7 +169,7 @@ def _write_modality(part: Path, name: str, value: Value, samples: pa.Table) -> M
     if isinstance(value, Text | Events):
         series_type = samples.schema.field("series_id" if "series_id" in samples.column_names else "sample_id").type
         _write_table(part / file, record_columns(value, place, series_type))
-        codes = tuple(value.codes) if isinstance(value, Events) else ()
+        codes = named(value.codes) if isinstance(value, Events) else ()
         return Modality(name, value.kind, file, codes=codes)
     values = np.asarray(plain(value.values))
     axes = {"vector": "(n, F)", "table": "(n, F)", "series": "(n, T, C)", "image": "(n, C, H, W)"}[value.kind]
@@ -186,9 +186,9 @@ def _write_modality(part: Path, name: str, value: Value, samples: pa.Table) -> M
     write_array(part / file, values, dtype, place)
     shape = tuple(values.shape[1:])
     if isinstance(value, Series):
-        return Modality(name, value.kind, file, shape, channels=tuple(value.channels), step=value.step)
+        return Modality(name, value.kind, file, shape, channels=named(value.channels), step=value.step)
     if isinstance(value, Table):
-        return Modality(name, value.kind, file, shape, columns=tuple(value.columns))
+        return Modality(name, value.kind, file, shape, columns=named(value.columns))
     if isinstance(value, Vector) and value.columns is not None:
         return Modality(name, value.kind, file, shape, columns=tuple(Column(column) for column in value.columns))
     return Modality(name, value.kind, file, shape)

@@ -41,7 +41,7 @@ NO_RECIPE = Recipe(second_pass=0.0, consistency=0.0, auxiliary=0.0)
 Code = list[tuple[Tensor, Tensor]]  # mean and log standard deviation of each modality's embedding, (B, d) each
 Source = Noise | torch.Generator | None  # of randomness
 ROWS_AT_ONCE = 512  # encoded together where no gradient is needed
-ROWS_TO_START = 4096  # training rows from which standardisation is fitted
+ROWS_TO_START = 2048  # training rows from which standardisation is fitted
 
 
 class Prediction(NamedTuple):
@@ -114,7 +114,7 @@ class FusionModel(nn.Module):
 
     @torch.no_grad()
     def start(self, rows: Rows, seed: int = 0) -> None:
-        """Fit the encoders' standardisation to training rows, in place: at most 4,096 of them, chosen by ``seed``.
+        """Fit the encoders' standardisation to training rows, in place: at most 2,048 of them, chosen by ``seed``.
 
         Args:
             rows: training rows; a modality that none of them has keeps what it has.
