@@ -5,7 +5,7 @@ from __future__ import annotations
 from sklar.data.batch import Batch, Rows, Texts
 from sklar.data.check import check_dataset
 from sklar.data.dataset import Dataset, open_dataset
-from sklar.data.missingness import completely_at_random
+from sklar.data.missingness import Missingness, completely_at_random
 from sklar.data.problem import Problem
 from sklar.data.show import describe_dataset
 from sklar.data.values import Column, Events, Image, Series, Table, Text, Vector
@@ -19,6 +19,7 @@ __all__ = [
     "Dataset",
     "Events",
     "Image",
+    "Missingness",
     "Problem",
     "Rows",
     "Series",
