@@ -3,8 +3,8 @@
 Three series (24 bins of 2 hours, 76 channels, as CM2's) from a dataset folder made for the purpose, LSTM encoders of
 two layers of 256, embeddings of 32, batches of 256 rows of which each lacks a third of its modalities. For each copula
 the step's time (rows read, loss, gradients, optimiser), its part of reading rows, and the copula layer's share in two
-ways: against the same step with an independence copula, timed in turn with it (what the dependence costs), and the joint's
-own calls with their gradients on the step's embeddings (marginals included) over the whole step. Medians over steps.
+ways: against the same step with an independence copula, timed in turn with it (what the dependence costs), and the
+joint's own calls with their gradients, marginals included, over the whole step. Medians over steps.
 """
 
 from __future__ import annotations
