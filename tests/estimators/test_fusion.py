@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
+from sklar.encoders import make_encoder
 from sklar.estimators import CopulaFusionClassifier, CopulaFusionRegressor
 from sklar.estimators.split import held_out
 from sklar.estimators.views import View, read_batch
@@ -308,7 +310,7 @@ def test_pairs_that_cannot_be_matched(classifier, pair, message):
         (np.array([[1, 2], [3, 4]]), "vector", []),
         (np.array([["m", 3.5], [None, None]], dtype=object), "table", [1]),
         ([np.ones((3, 2)), None, np.ones((1, 2))], "series", [1]),
-        (np.zeros((2, 1, 4, 4), np.uint8), "image", []),
+        (np.full((2, 1, 4, 4), 255, np.uint8), "image", []),
         ([np.full((1, 4, 4), 255, np.uint8), None], "image", [1]),
         (["a b", None, ""], "text", [1]),
         ([["a", "b"], [], ("c",)], "text", [1]),
@@ -322,7 +324,24 @@ def test_what_an_input_is_and_which_rows_lack_it(value, kind, absent):
     assert view.kind == kind
     assert np.flatnonzero(~present).tolist() == absent
     if kind == "image":
-        assert float(torch.nan_to_num(content).max()) <= (1 if content.is_floating_point() else 255)
+        encoder = make_encoder(view.specification(), 2)
+        assert encoder.read(content, torch.from_numpy(present), "m")[torch.from_numpy(present)].eq(1).all()
+
+
+def test_images_tables_and_an_encoder_of_ones_choice():
+    _, latent = rows(40)
+    grey = np.clip(128 + 60 * latent, 0, 255).astype(np.uint8)
+    images = [np.full((1, 6, 6), value) if i % 2 else None for i, value in enumerate(grey)]
+    table = np.array([["high" if v > 0 else "low", v if i % 3 else None] for i, v in enumerate(latent)], dtype=object)
+    series = [np.full((1 + i % 4, 2), v) for i, v in enumerate(latent)]
+    estimator = CopulaFusionRegressor(**SMALL | {"max_steps": 3}, encoders={"curve": {"kind": "lstm", "layers": 1}})
+    estimator.fit({"film": images, "table": table, "curve": series}, latent)
+    assert [encoder.kind for encoder in estimator.model_.encoders] == ["convnet", "table", "lstm"]
+    assert np.isfinite(estimator.predict({"film": np.full((3, 1, 9, 9), 128, np.uint8)})).all()
+    assert estimator.feature_names("table") == ["column 0 = high", "column 0 = low", "column 1"]
+    assert np.isnan(estimator.impute({"table": table}, 2)["table"]).any(axis=(0, 2)).nonzero()[0].tolist() == list(
+        range(0, 40, 3)
+    )
 
 
 def test_series_of_different_lengths_end_in_nan():
@@ -443,3 +462,13 @@ SCIKIT_LEARNS = [
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learns_checks(estimator, check):
     check(estimator)
+
+
+def test_the_example_of_the_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "estimators.md").read_text()
+    example = page.split("```python\n")[1].split("```")[0].replace("CopulaFusionClassifier()", "Small")
+    names = {"Small": CopulaFusionClassifier(max_steps=3)}
+    exec(example, names)
+    assert names["nats"].shape == (200,)
+    assert names["draws"]["labs"].shape == (8, 200, 5)

@@ -120,7 +120,8 @@ class View:
         self._check_shape(got)
         present = present_rows(got)
         self._check_numbers(got, present)
-        return torch.from_numpy(np.ascontiguousarray(got, np.float32)), present
+        kept = np.uint8 if got.dtype == np.uint8 and self.kind == "image" else np.float32
+        return torch.from_numpy(np.ascontiguousarray(got, kept)), present
 
     def _in_order(self, got: Frame) -> Frame:
         """The columns that fitting saw, in its order."""
