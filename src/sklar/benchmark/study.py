@@ -52,9 +52,9 @@ class Study:
 STUDIES = {
     study.name: study
     for study in (
-        Study("physionet2012", "saps_i", "SAPS-I", {"dropout": 0.3},
+        Study("physionet2012", "saps_i", "SAPS-I", {"weight": 0.006},
               Schedule(steps=400, learning_rate=2e-3, check_every=1, patience=8)),
-        Study("eicu-demo", "apache_iva", "APACHE IVa", {"dropout": 0.3},
+        Study("eicu-demo", "apache_iva", "APACHE IVa", {"weight": 0.006},
               Schedule(steps=300, learning_rate=2e-3, check_every=2, patience=8)),
     )
 }  # fmt: skip
