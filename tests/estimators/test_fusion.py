@@ -18,7 +18,7 @@ from sklar.estimators import CopulaFusionClassifier, CopulaFusionRegressor
 from sklar.estimators.split import held_out
 from sklar.estimators.views import View, read_batch
 
-SMALL = {"dim": 4, "hidden": 16, "max_steps": 60}
+SMALL = {"dim": 4, "hidden": 16, "max_steps": 60, "learning_rate": 1e-2}  # quick, not good
 WORDS = np.array(["calm", "steady", "worse", "dire"])
 
 

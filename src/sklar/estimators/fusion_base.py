@@ -24,6 +24,7 @@ from sklar.training import Hardware, Schedule, train
 from sklar.training.schedule import seed_of
 
 FEWEST = 10  # labelled rows
+STEPS_TO_CHECK = 15  # at least, between two validations
 WEIGHTS, TRAINING = range(2)  # streams of randomness
 
 
@@ -41,7 +42,7 @@ class CopulaFusion(BaseEstimator):
         weight: float = 0.02,
         encoders: Mapping[str, Mapping[str, Any]] | None = None,
         max_steps: int | None = None,
-        learning_rate: float = 5e-3,
+        learning_rate: float = 3e-3,
         validation_fraction: float = 0.2,
         patience: int = 8,
         random_state: int | np.random.RandomState | None = 0,
@@ -260,12 +261,11 @@ class CopulaFusion(BaseEstimator):
 
 def default_schedule(rows: int, max_steps: int | None, learning_rate: float, patience: int) -> Schedule:
     """How long and in what batches a number of training rows is learned."""
-    batch = int(np.clip(rows // 8, 16, 128))
+    batch = int(np.clip(rows // 4, 32, 128))
     epoch = -(-rows // batch)
-    steps = int(np.clip(60 * epoch, 300, 5000)) if max_steps is None else max_steps
-    return Schedule(
-        steps, batch, learning_rate, warmup=min(20, steps), check_every=max(1, 10 // epoch), patience=patience
-    )
+    steps = int(np.clip(100 * epoch, 300, 5000)) if max_steps is None else max_steps
+    check_every = -(-STEPS_TO_CHECK // epoch)
+    return Schedule(steps, batch, learning_rate, warmup=min(20, steps), check_every=check_every, patience=patience)
 
 
 def _columns(X: Any, name: str, columns: Sequence[int | str]) -> Any:
