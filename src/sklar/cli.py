@@ -234,6 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from jsonargparse import ArgumentParser
     except ImportError:
         sys.exit("the command line needs more than torch: pip install 'sklar[train]'")
+    from torch.multiprocessing.spawn import ProcessException
+
     try:
         with warnings.catch_warnings():
             warnings.showwarning = partial(_warn, set())
@@ -248,6 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"sklar: {' '.join(str(error).split())} (see {' '.join(['sklar', *words])} --help)")
     except (ValueError, KeyError, TypeError, OSError, ImportError) as error:
         sys.exit(f"sklar: {error.args[0] if isinstance(error, KeyError) else error}")
+    except ProcessException as error:  # one of several, whose traceback is the message
+        sys.exit(f"sklar: {str(error).strip().splitlines()[-1]}")
     except KeyboardInterrupt:
         sys.exit("sklar: interrupted; a run of sklar train goes on where it was when it is started again")
 

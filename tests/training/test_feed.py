@@ -144,7 +144,8 @@ CHANGES = {
         lambda c: renamed_code(c, "heparin", "warfarin"), lambda c: without_code(c, "heparin"), "'warfarin'",
     ),
     "a channel less": (
-        lambda c: lacking(c, "vitals", "channels", 1), lambda c: cells(c, "vitals", 1, np.nan), "lacks the channels ['map']",
+        lambda c: lacking(c, "vitals", "channels", 1), lambda c: cells(c, "vitals", 1, np.nan),
+        "lacks the channels ['map']",
     ),
     "a column less": (
         lambda c: lacking(c, "labs", "columns", 1), lambda c: cells(c, "labs", 1, np.nan), "lacks the columns ['crp']",
@@ -160,8 +161,8 @@ CHANGES = {
         lambda c: {**c, "samples": {**c["samples"], "died": [None] * 60}}, with_presence, "",
     ),
     "another task": (
-        lambda c: {**c, "task": "regression", "classes": None, "labels": ["x"], "samples": {**c["samples"], "x": [1.5] * 60}},
-        with_presence, "",
+        lambda c: {**c, "task": "regression", "classes": None, "labels": ["x"],
+                   "samples": {**c["samples"], "x": [1.5] * 60}}, with_presence, "",
     ),
 }  # fmt: skip
 
@@ -215,9 +216,8 @@ def test_a_feed_alone_notices_another_kind(run, tmp_path):
     """As a user of the Python API has it, without what the run knows."""
     content = with_presence(tiny())
     content["modalities"]["labs"] = Vector(np.ones((60, 4)), ["sex", "crp", "k", "na"])
-    content["modalities"]["vitals"] = Vector(np.ones((60, 3)))
     dataset = open_dataset(write(tmp_path / "data", content))
-    with pytest.raises(ValueError, match="numbers and categories do not mix|of kind vector"):
+    with pytest.raises(ValueError, match=r"numbers and categories do not mix"):
         Feed(dataset, run.model)
 
 
@@ -227,11 +227,10 @@ def test_rows_with_nothing_that_the_model_knows_are_counted_and_left_out(run, tm
         content["samples"][f"has_{name}"][4] = False
     content["modalities"]["other"] = Vector(np.ones((60, 2)))
     folder = write(tmp_path / "data", content)
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(match="are not the run's"), pytest.warns(match=r"1 of 60 rows have none of .* and are left out"):
         rows = rows_of(run, folder, None)
-    assert any("1 of 60 rows have none of" in str(warning.message) for warning in said)
     assert list(rows.dataset.sample_id) == [f"r{i:03d}" for i in range(60) if i != 4]
-    with pytest.raises(ValueError, match="1 rows have none of the model's modalities .* sample_id r004"):
+    with pytest.raises(ValueError, match=r"1 rows have none of the model's modalities .* sample_id r004"):
         Feed(open_dataset(folder), run.model)
 
 

@@ -62,7 +62,7 @@ def tiny(task: str = "binary", rows: int = ROWS, seed: int = 0, **changes: Any) 
         },
         "modalities": {
             "vec": Vector(vec.astype(np.float32), ["v0", "v1", "v2", "v3"]),
-            "labs": Table(labs, [Column("sex", None, ("f", "m", "x")), Column("crp", "mg/L"), *map(Column, ("k", "na"))]),
+            "labs": Table(labs, [Column("sex", None, list("fmx")), Column("crp", "mg/L"), Column("k"), Column("na")]),
             "vitals": Series(vitals, [Column("hr", "1/min"), Column("map", "mmHg"), Column("spo2")], step=1.0),
             "film": Image(films),
             "note": Text(*map(list, zip(*notes, strict=True))),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -25,7 +26,7 @@ from sklar.models.noise import Noise
 from sklar.training.checkpoint import SETTINGS, WEIGHTS, load_model, save_model
 from sklar.training.log import METRICS, Log
 from sklar.training.schedule import Hardware, Schedule, seed_of
-from sklar.training.state import STATE, Progress, fingerprint, load_state, read_progress, save_state
+from sklar.training.state import STATE, Progress, fingerprint, load_result, load_state, read_progress, save_state
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -80,11 +81,13 @@ def train(
     resumes = place is not None and before is not None
     if not resumes:
         model.start(rows, seed)
-    run = _Run(model, rows, validation, schedule, seed, place, print_, progress)
-    with quiet(), torch.random.fork_rng():
+    with quiet(), torch.random.fork_rng(), tempfile.TemporaryDirectory() as result:
+        run = _Run(model, rows, validation, schedule, seed, place, print_, progress, Path(result))
         fabric = make_fabric(hardware)
-        best, state, history = fabric.launch(run)
-    model.load_state_dict({name: torch.as_tensor(value) for name, value in state.items()})
+        fabric.launch(run)
+        ended, state = load_result(Path(result))
+    best, history = ended.best, ended.history
+    model.load_state_dict(state)
     model.eval()
     model.calibrate(validation, seed)
     if place is not None:
@@ -144,12 +147,18 @@ class _Run:
         folder: Path | None,
         print_: str,
         bar: bool,
+        result: Path,
     ) -> None:
         self.model, self.rows, self.validation = model, rows, validation
         self.schedule, self.seed, self.folder, self.print_, self.bar = schedule, seed, folder, print_, bar
+        self.result = result
 
-    def __call__(self, fabric: Fabric) -> tuple[float, dict[str, Any], list[dict[str, float]]]:
-        """Train; returns the best validation loss, its weights, and the history."""
+    def __call__(self, fabric: Fabric) -> None:
+        """Train; the progress and the best weights are saved as the ``result``.
+
+        In a file, since the launcher waits for its processes before it reads what they return, and they for it to read
+        where that is more than a pipe holds.
+        """
         s, rows, validation = self.schedule, self.rows, self.validation
         # What reached another process shares its memory with the rest of them.
         model = self.model if fabric.world_size == 1 else copy.deepcopy(self.model)
@@ -185,8 +194,8 @@ class _Run:
                 save_state(self.folder, self.print_, progress, model, plain, best)
                 saved = time.monotonic()
         log.close()
-        # As numpy arrays: a tensor sent by another process is gone with it.
-        return progress.best, {name: value.cpu().numpy() for name, value in best.items()}, progress.history
+        if fabric.is_global_zero:
+            save_state(self.result, self.print_, progress, best=best)
 
     def _generator(self, *stream: int) -> torch.Generator:
         return torch.Generator().manual_seed(seed_of(self.seed, *stream))

@@ -234,7 +234,8 @@ def make_run_model(dataset: Dataset, config: RunConfig) -> FusionModel:
     """An untrained model for a data set; its weights are a function of the seed.
 
     Raises:
-        KeyError: an unknown model, modality or encoder. TypeError: arguments that they do not have.
+        KeyError: an unknown model, modality or encoder. TypeError: a setting that the model does not have.
+        ValueError: settings or encoders' arguments that make no model.
     """
     inputs = model_inputs(dataset, config.encoders, config.modalities)
     known = model_settings(config.model)
@@ -251,8 +252,8 @@ def make_run_model(dataset: Dataset, config: RunConfig) -> FusionModel:
         torch.manual_seed(seed_of(config.seed, WEIGHTS))
         try:
             return make_model(config.model, **fixed, **config.settings)
-        except RuntimeError as error:  # torch's, of sizes that make no layer
-            raise ValueError(f"settings {config.settings} make no model: {error}") from error
+        except (RuntimeError, TypeError) as error:  # torch's, of sizes that make no layer, and Python's, of arguments
+            raise ValueError(f"settings and encoders make no model: {error}") from error
 
 
 def model_settings(name: str) -> list[str]:
@@ -291,7 +292,7 @@ def model_inputs(
     """
     encoders = encoders or {}
     names = _modalities(dataset, modalities)
-    _modalities(dataset, list(encoders))
+    _modalities(dataset, list(encoders) or None)
     result = {}
     for name in names:
         modality = dataset.modalities[name]
@@ -307,6 +308,8 @@ def model_inputs(
 def _modalities(dataset: Dataset, chosen: list[str] | None) -> list[str]:
     """The chosen modalities, all where nothing is chosen."""
     names = dataset.names if chosen is None else chosen
+    if chosen is not None and not chosen:
+        raise ValueError("modalities names none; leave it out to use all")
     for name in names:
         if name not in dataset.modalities:
             raise KeyError(f"{dataset.name} has no modality {name!r}; it has {dataset.names}")

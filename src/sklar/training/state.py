@@ -108,12 +108,7 @@ def read_progress(folder: Path, print_: str) -> Progress | None:
 
 def load_state(folder: Path, model: FusionModel, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Weights and moments into model and optimiser; returns the best weights."""
-    from safetensors.torch import load_file
-
-    groups: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}}
-    for name, value in load_file(folder / STATE).items():
-        group, _, rest = name.partition("/")
-        groups[group][rest] = value
+    groups = _groups(folder)
     model.load_state_dict(groups["weights"])
     moments: dict[int, dict[str, Any]] = {}
     for name, value in groups["optimizer"].items():
@@ -121,3 +116,22 @@ def load_state(folder: Path, model: FusionModel, optimizer: torch.optim.Optimize
         moments.setdefault(int(number), {})[moment] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     return groups["best"]
+
+
+def load_result(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
+    """The progress and the best weights of a training that has ended."""
+    from safetensors import safe_open
+
+    with safe_open(folder / STATE, framework="pt") as file:
+        header = json.loads(file.metadata()[HEADER])
+    return Progress(**header["progress"]), _groups(folder)["best"]
+
+
+def _groups(folder: Path) -> dict[str, dict[str, Tensor]]:
+    from safetensors.torch import load_file
+
+    groups: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}}
+    for name, value in load_file(folder / STATE).items():
+        group, _, rest = name.partition("/")
+        groups[group][rest] = value
+    return groups
