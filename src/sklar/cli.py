@@ -180,6 +180,20 @@ ABOUT = {
 }
 
 
+def build(commands: dict[str, Any]) -> Any:
+    """The parser of the whole command line.
+
+    Raises:
+        ImportError: no jsonargparse.
+    """
+    from jsonargparse import ArgumentParser
+
+    about = "Multimodal learning when modalities are missing."
+    parser = ArgumentParser(prog="sklar", description=about, exit_on_error=False)
+    _fill(parser, commands)
+    return parser
+
+
 def _fill(parser: Any, commands: dict[str, Any]) -> None:
     """A subcommand a key."""
     from jsonargparse import ArgumentParser
@@ -231,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given[:1] == ["evaluate"] and places == [True, True]:
         given.insert(2, "--data")  # sklar evaluate RUN DATA
     try:
-        from jsonargparse import ArgumentParser
+        import jsonargparse  # noqa: F401
     except ImportError:
         sys.exit("the command line needs more than torch: pip install 'sklar[train]'")
     from torch.multiprocessing.spawn import ProcessException
@@ -240,9 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with warnings.catch_warnings():
             warnings.showwarning = partial(_warn, set())
             commands = _commands()
-            about = "Multimodal learning when modalities are missing."
-            parser = ArgumentParser(prog="sklar", description=about, exit_on_error=False)
-            _fill(parser, commands)
+            parser = build(commands)
             status = _run(commands, parser.instantiate(parser.parse_args(given)))
         sys.exit(status)
     except ArgumentError as error:

@@ -18,7 +18,8 @@ EXAMPLES = Path(__file__).parents[2] / "configs"
 FULL = RunConfig(
     Path("data"), Path("out"), "published", {"dim": 8, "recipe": {"drop": 0.1}, "options": None},
     {"ehr": {"kind": "lstm", "channels": ["a", "ü"]}}, ["ehr", "note"], 20, False,
-    Missingness("mar", {"ehr": 0.25}, 2.0, 4), 0.3, Schedule(steps=7, learning_rate=1e-4), Hardware("cpu", 2, "bf16-mixed"), 9,
+    Missingness("mar", {"ehr": 0.25}, 2.0, 4),
+    0.3, Schedule(steps=7, learning_rate=1e-4), Hardware("cpu", 2, "bf16-mixed"), 9,
 )  # fmt: skip
 
 
@@ -58,7 +59,8 @@ def test_what_yaml_cannot_hold_is_refused():
         ("schedule: {steps: many}", "schedule.steps"),
         ("labelled: half", "labelled"), ("unlabelled: 3", "unlabelled"), ("encoders: {vec: 3}", "encoders"),
         ("modalities: {a: 1}", "modalities"), ("missing: {mechanism: cube}", "unknown mechanism 'cube'"),
-        ("missing: {rate: 1.5}", "must be in [0, 1), got 1.5"), ("hardware: {precision: '16'}", "unknown precision '16'"),
+        ("missing: {rate: 1.5}", "must be in [0, 1), got 1.5"),
+        ("hardware: {precision: '16'}", "unknown precision '16'"),
         ("schedule: {steps: 0}", "at least one of steps"), ("seed: [", "parsing"), ("just words", "config"),
     ],
 )  # fmt: skip
@@ -95,7 +97,8 @@ def prepared(tmp_path_factory):
     samples = {"sample_id": range(200), "split": ["train"] * 100 + ["validation"] * 50 + ["test"] * 50,
                "digit": rng.integers(0, 10, 200)}  # fmt: skip
     views = {name: Vector(rng.normal(size=(200, 5))) for name in VIEWS}
-    write_dataset(folder / "mfeat", name="mfeat", task="multiclass", labels=["digit"], samples=samples, modalities=views,
+    write_dataset(folder / "mfeat", name="mfeat", task="multiclass", labels=["digit"], samples=samples,
+                  modalities=views,
                   classes=[str(k) for k in range(10)])  # fmt: skip
     return folder
 
