@@ -131,8 +131,8 @@ def test_help_is_printed(capsys, arguments):
     said = capsys.readouterr().out
     assert "usage: sklar" in said
     if arguments == ["train"]:
-        keys = ["data", "out", "model", "settings", "encoders", "modalities", "labelled", "unlabelled",
-                "missing.mechanism",                "missing.rate", "validation", "schedule.steps", "hardware.precision", "seed"]  # fmt: skip
+        keys = ["data", "out", "model", "settings", "encoders", "modalities", "labelled", "unlabelled", "validation",
+                "missing.mechanism", "missing.rate", "schedule.steps", "hardware.precision", "seed"]  # fmt: skip
         assert all(f"--{key} " in said for key in keys)
 
 
