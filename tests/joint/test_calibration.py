@@ -2,25 +2,36 @@ import numpy as np
 import pytest
 import torch
 from scipy import optimize
+from scipy.special import softmax
 
 from sklar.joint import Calibration, Joint, marginalize
 
 
-def test_fit_is_the_minimum_of_the_penalised_log_loss():
+@pytest.mark.parametrize("offsets", [0, 3])
+def test_fit_is_the_minimum_of_the_penalised_log_loss(offsets):
     rng = np.random.default_rng(0)
     p = rng.dirichlet(np.ones(3), size=600)
     y = np.array([rng.choice(3, p=row) for row in p**0.5 / (p**0.5).sum(1, keepdims=True)])
+    y[:100] = 0  # predictions that are off by more than a scale
     observed = rng.random((600, 4)) < 0.6
     observed[~observed.any(1)] = True
 
+    def scaled(parameters):
+        power = np.exp(parameters[0] + parameters[1] * np.log(observed.sum(1)))
+        return np.log(p) * power[:, None] + (parameters[2:] if offsets else 0)
+
     def objective(parameters):
-        scaled = np.log(p) * np.exp(parameters[0] + parameters[1] * np.log(observed.sum(1)))[:, None]
-        loss = np.log(np.exp(scaled).sum(1)) - scaled[np.arange(600), y]
+        each = scaled(parameters)
+        loss = np.log(np.exp(each).sum(1)) - each[np.arange(600), y]
         return loss.mean() + 0.02 * (parameters**2).sum()
 
-    best = optimize.minimize(objective, np.zeros(2), tol=1e-12).x
-    found = Calibration().fit(torch.from_numpy(p), torch.from_numpy(observed), torch.from_numpy(y))
-    assert [float(found.a), float(found.b)] == pytest.approx(best.tolist(), abs=1e-4)
+    best = optimize.minimize(objective, np.zeros(2 + offsets), tol=1e-12).x
+    found = Calibration(offsets or None).double()
+    found.fit(torch.from_numpy(p), torch.from_numpy(observed), torch.from_numpy(y))
+    numbers = [float(found.a), float(found.b), *found.offset.flatten().tolist()[:offsets]]
+    assert numbers == pytest.approx(best.tolist(), abs=1e-4)
+    calibrated = found(torch.from_numpy(p), torch.from_numpy(observed)).numpy()
+    assert calibrated == pytest.approx(softmax(scaled(best), axis=1), abs=1e-4)
 
 
 def test_binary_probabilities_are_two_classes():

@@ -72,7 +72,7 @@ class Classes(Outcome):
         if classes < 2:
             raise ValueError(f"classification needs at least two classes, got {classes}")
         self.size = classes
-        self.calibration = Calibration()
+        self.calibration = Calibration(classes)
 
     def labelled(self, target: Tensor) -> Tensor:
         """Rows whose class is not -1."""
