@@ -175,6 +175,18 @@ def test_labels_of_every_task_move_the_mask(target, inputs):
     assert float(means.max() - means.min()) > 0.1
 
 
+def test_another_draw_of_the_same_mechanism(inputs, drive):
+    """Other rows lose a modality, in the same direction of its content."""
+    mechanism, whole = Missingness("mnar", 0.3, seed=2), torch.ones(ROWS, 4, dtype=torch.bool)
+    first, second = mechanism(inputs, whole), mechanism(inputs, whole, draw=1)
+    assert not torch.equal(first, second)
+    assert torch.equal(second, mechanism(inputs, whole, draw=1))
+    tells = [correlation(mask[:, 0], drive[:, 0]) for mask in (first, second)]
+    assert abs(tells[0]) > 0.25
+    assert tells[0] * tells[1] > 0
+    assert correlation(first[:, 0], second[:, 0]) < 0.5  # shared through the content alone
+
+
 def test_a_missingness_is_json():
     one = Missingness("mar", {"note": 0.3}, 2.0, 7)
     assert Missingness(**json.loads(json.dumps(asdict(one)))) == one

@@ -65,14 +65,14 @@ class Missingness:
     expectation. A row never loses all: where nothing has to stay, rows left empty are drawn again, which is accounted
     for.
 
-    The same seed gives the same mask of the same rows; use different ones for training and test, whose rates may differ
-    too. All fields are JSON.
+    The same seed gives the same mask of the same rows; training and test rows may have other rates and another seed, or
+    the same mechanism with another draw, see `__call__`. All fields are JSON.
 
     Args:
-        mechanism: one of the names above.
+        mechanism: natural, mcar, mar, mnar or label, see above.
         rate: of removal, in [0, 1): one for all modalities, or by name; a modality that is not named is kept.
         strength: change of the log odds of removal by one standard deviation of ``s``; positive.
-        seed: of the summaries and the removal.
+        seed: of the summaries (in which direction content tells) and the removal.
 
     References:
         Rubin, "Inference and missing data" (1976). Unit slopes on random projections: Muzellec et al., "Missing data
@@ -97,7 +97,9 @@ class Missingness:
         if not self.strength > 0:
             raise ValueError(f"strength must be positive, got {self.strength}")
 
-    def __call__(self, inputs: Mapping[str, Tensor | Texts], observed: Tensor, target: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, inputs: Mapping[str, Tensor | Texts], observed: Tensor, target: Tensor | None = None, draw: int = 0
+    ) -> Tensor:
         """A mask of what is left.
 
         Args:
@@ -105,6 +107,7 @@ class Missingness:
                 stands in a missing row never matters.
             observed: what is there, bool ``(n, M)``.
             target: as in `Batch`; for ``label`` alone.
+            draw: the removal's own number: what tells stays as it is, what is removed is drawn afresh.
 
         Returns:
             Bool ``(n, M)``, nowhere True where ``observed`` is not; a row that had something keeps something.
@@ -121,6 +124,8 @@ class Missingness:
         rate = self._rates(list(inputs))
         generator = torch.Generator().manual_seed(self.seed)
         effect = self.strength * self._summaries(inputs, there, target, generator)
+        if draw:
+            generator.manual_seed(self.seed * 1_000_003 + draw)
         several = there.sum(-1, keepdim=True) > 1
         if self.mechanism == "mar":
             removed = self._beside_a_driver(there, effect, rate, list(inputs), generator)

@@ -86,13 +86,14 @@ class Feed:
         return Batch(inputs, self.observed[rows], part.target)
 
 
-def remove(dataset: Dataset, model: FusionModel, missing: Missingness) -> Dataset:
+def remove(dataset: Dataset, model: FusionModel, missing: Missingness, draw: int = 0) -> Dataset:
     """The same rows, from which a mechanism has removed some of a model's modalities; no row loses all of them.
 
     Args:
         dataset: rows, each with one of the model's modalities.
         model: which has its modalities' specifications.
         missing: the mechanism.
+        draw: number of the removal, see `Missingness.__call__`.
 
     Raises:
         KeyError, ValueError: as `Feed` and `Missingness`.
@@ -103,7 +104,7 @@ def remove(dataset: Dataset, model: FusionModel, missing: Missingness) -> Datase
     inputs: dict[str, Tensor | Texts] = {name: torch.zeros(len(rows), 1) for name in rows.names}
     if missing.mechanism in ("mar", "mnar"):  # the others do not look at the content
         inputs |= rows[:].inputs
-    left = missing(inputs, rows.observed, rows.target)
+    left = missing(inputs, rows.observed, rows.target, draw)
     observed = dataset.observed.clone()
     for name, place in rows.places.items():
         observed[:, place] = left[:, rows.names.index(name)]

@@ -72,12 +72,9 @@ def train_run(config: RunConfig, progress: bool = True) -> Run:
     learning, held_out = split_rows(dataset, config)
     keep_labels(learning, config)  # what is wrong with it is said before a network is made or loaded
     model = make_run_model(dataset, config)
-    mechanisms = [
-        replace(config.missing, seed=seed_of(config.seed, config.missing.seed, stream))
-        for stream in (MISSING_TRAIN, MISSING_VALIDATION)
-    ]
-    learning = keep_labels(remove(learning, model, mechanisms[0]), config)
-    rows, validation = Feed(learning, model), Feed(remove(held_out, model, mechanisms[1]), model)
+    draws = [seed_of(config.seed, stream) % 2**31 for stream in (MISSING_TRAIN, MISSING_VALIDATION)]
+    learning = keep_labels(remove(learning, model, config.missing, draws[0]), config)
+    rows, validation = Feed(learning, model), Feed(remove(held_out, model, config.missing, draws[1]), model)
     never = [name for name, some in zip(rows.names, rows.observed.any(0).tolist(), strict=True) if not some]
     if never:
         warnings.warn(f"no training row has {never}: what is said of them rests on nothing", stacklevel=2)
