@@ -25,7 +25,7 @@ class RunConfig:
         labelled: number of training rows that keep their label, drawn by the seed, the same share of every class; the
             others train what needs no label. Default all that have one.
         unlabelled: whether training rows without a label take part.
-        missing: mechanism that removes modalities from training and validation rows (each with a draw of its own), beside
+        missing: mechanism that removes modalities from training and validation rows (a draw each), beside
             what is missing already; it looks at the labels before ``labelled`` hides some.
         validation: share of the training rows that serves validation where the data set has no such split.
         schedule: how long, how fast.
