@@ -23,7 +23,7 @@ from torch import Tensor
 from sklar.data import Batch, Series, open_dataset, write_dataset
 from sklar.models import FusionModel, VariationalCopula
 from sklar.training import Feed, RunConfig
-from sklar.training.run import make_run_model
+from sklar.training.inputs import make_run_model
 
 NAMES, ROWS, BINS, CHANNELS, DIM = ("a", "b", "c"), 2048, 24, 76, 32
 COPULAS = ("independence", "gaussian", "student", "vine", "factor")

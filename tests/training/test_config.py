@@ -12,7 +12,8 @@ from sklar.data.mfeat import VIEWS
 from sklar.data.missingness import Missingness
 from sklar.models import MODELS
 from sklar.training import Hardware, RunConfig, Schedule
-from sklar.training.run import model_settings, to_yaml
+from sklar.training.inputs import model_settings
+from sklar.training.run import to_yaml
 
 EXAMPLES = Path(__file__).parents[2] / "configs"
 FULL = RunConfig(

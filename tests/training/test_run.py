@@ -22,7 +22,7 @@ from sklar.data.missingness import MECHANISMS
 from sklar.evaluation import predict_rows
 from sklar.models.variational import VariationalCopula
 from sklar.training import Feed, RunConfig, Schedule, impute_run, predict_run, read_run, train_run
-from sklar.training.run import keep_labels, labelled, split_rows
+from sklar.training.rows import keep_labels, labelled, split_rows
 
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 COLUMNS = {

@@ -10,7 +10,7 @@ import torch
 
 from sklar.data import Dataset
 from sklar.encoders import make_encoder
-from sklar.training.run import model_inputs
+from sklar.training.inputs import model_inputs
 
 STATISTICS = ("mean", "minimum", "maximum", "last", "count")
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # C of scikit-learn

@@ -11,7 +11,7 @@ from sklar.evaluation import Record, estimate, paired_difference
 from sklar.report.tables import Table, plus_minus, print_table
 from sklar.training import RunConfig, evaluate_run, train_run
 from sklar.training.files import write_json
-from sklar.training.run import keep_labels, labelled, split_rows
+from sklar.training.rows import keep_labels, labelled, split_rows
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from sklar.report.pages import write_tables
 from sklar.report.tables import Table, print_table
 from sklar.training import Feed, RunConfig, Schedule, train
 from sklar.training.files import write_json
-from sklar.training.run import make_run_model
+from sklar.training.inputs import make_run_model
 
 FOLDS = 5
 OURS = "variational_copula"

@@ -25,13 +25,11 @@ from sklar.models.base import ROWS_AT_ONCE
 from sklar.models.noise import Noise
 from sklar.training.checkpoint import SETTINGS, WEIGHTS, load_model, save_model
 from sklar.training.log import METRICS, Log
-from sklar.training.schedule import Hardware, Schedule, seed_of
+from sklar.training.schedule import Hardware, Schedule, Stream, seed_of
 from sklar.training.state import STATE, Progress, fingerprint, load_result, load_state, read_progress, save_state
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
-
-ORDER, DRAWS, DROPOUT = range(3)  # streams of randomness
 
 
 def train(
@@ -177,7 +175,7 @@ class _Run:
         while progress.step < s.steps and progress.waited < s.patience:
             epoch, at = divmod(progress.step, epoch_steps)
             if at == 0 or not len(order):
-                order = torch.randperm(len(rows), generator=self._generator(ORDER, epoch))
+                order = torch.randperm(len(rows), generator=self._generator(Stream.ORDER, epoch))
             terms = self._step(fabric, module, optimizer, rows, order[at * size : (at + 1) * size], progress.step)
             for name, value in terms.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value
@@ -212,8 +210,8 @@ class _Run:
             weight = len(mine) * world / len(chosen)
         for group in optimizer.param_groups:
             group["lr"] = self.schedule.rate(step)
-        torch.manual_seed(seed_of(self.seed, DROPOUT, step, rank))  # dropout knows no generator of its own
-        draws = self._generator(DRAWS, step)
+        torch.manual_seed(seed_of(self.seed, Stream.DROPOUT, step, rank))  # dropout knows no generator of its own
+        draws = self._generator(Stream.DRAWS, step)
         noise = Noise(draws) if world == 1 else Noise(draws, mine, len(chosen))
         optimizer.zero_grad()
         terms = module(_Given(rows[chosen[mine]].to(fabric.device), noise))

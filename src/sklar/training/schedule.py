@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
@@ -68,6 +69,19 @@ class Hardware:
             raise ValueError(f"training needs at least one device, got {self.devices}")
         if self.precision not in ("auto", "32-true", "bf16-mixed"):
             raise ValueError(f"unknown precision {self.precision!r}; choose auto, 32-true or bf16-mixed")
+
+
+class Stream(IntEnum):
+    """What a run draws: one stream of random numbers each."""
+
+    ORDER = 0
+    DRAWS = 1
+    DROPOUT = 2
+    PARTS = 3
+    LABELS = 4
+    MISSING_TRAIN = 5
+    MISSING_VALIDATION = 6
+    WEIGHTS = 7
 
 
 def seed_of(*numbers: int) -> int:
