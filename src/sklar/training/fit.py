@@ -161,10 +161,10 @@ class _Run:
         # What reached another process shares its memory with the rest of them.
         model = self.model if fabric.world_size == 1 else copy.deepcopy(self.model)
         plain = torch.optim.AdamW(model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+        module, optimizer = fabric.setup(_Step(model), plain)
         progress, best = Progress(), {}
         if self.folder is not None and (found := read_progress(self.folder, self.print_)) is not None:
-            progress, best = found, load_state(self.folder, model, plain)
-        module, optimizer = fabric.setup(_Step(model), plain)
+            progress, best = found, load_state(self.folder, model, plain)  # moments go where the weights are by now
         log = Log(self.folder if fabric.is_global_zero else None, progress.step, s.steps,
                   self.bar and fabric.is_global_zero)  # fmt: skip
         size = s.batch_size * fabric.world_size
