@@ -55,7 +55,7 @@ STUDIES = {
         Study("physionet2012", "saps_i", "SAPS-I", {"weight": 0.006},
               Schedule(steps=400, learning_rate=2e-3, check_every=1, patience=8)),
         Study("eicu-demo", "apache_iva", "APACHE IVa", {"weight": 0.006},
-              Schedule(steps=300, learning_rate=2e-3, check_every=2, patience=8)),
+              Schedule(steps=120, learning_rate=2e-3, check_every=1, patience=5)),
     )
 }  # fmt: skip
 
@@ -124,7 +124,8 @@ def run_study(name: str, raw: Path, out: Path, seed: int = 0, processes: int | N
     for number, (job, found) in enumerate(side_by_side(function, jobs, processes), 1):
         predicted[job] = found
         print(f"  {folds[job.fold].name}, part {job.part}: done ({number} of {len(jobs)})", flush=True)
-    columns = _baselines(dataset, folds)
+    rivals = dict(side_by_side(partial(_baselines, out=out, seed=seed), range(len(folds)), processes))
+    columns = {name: np.concatenate([rivals[f][name] for f in range(len(folds))]) for name in rivals[0]}
     test = np.concatenate([fold.test for fold in folds])
     columns = {OURS: np.concatenate([
         np.mean([predicted[_Job(f, p)] for p in range(len(fold.parts))], 0) for f, fold in enumerate(folds)
@@ -161,20 +162,18 @@ def _train(job: _Job, study: Study, out: Path, seed: int) -> np.ndarray:
     return predict_rows(model, test).mean[:, 1].numpy()
 
 
-def _baselines(dataset: Dataset, folds: list[Fold]) -> dict[str, np.ndarray]:
-    """Predictions for all test rows, fold after fold."""
+def _baselines(number: int, out: Path, seed: int) -> dict[str, np.ndarray]:
+    """Predictions for a fold's test rows by what ours is measured against."""
+    dataset = open_dataset(out / "data")
+    fold = folds_of(dataset, seed)[number]
     features = {
         "logistic regression on summaries": summary_features(dataset),
         "logistic regression on presence": dataset.observed.double().numpy(),
     }
     target = dataset.target.numpy()  # type: ignore[union-attr]
-    found: dict[str, list[np.ndarray]] = {name: [] for name in features}
-    for fold in folds:
-        learning = np.concatenate(fold.parts)
-        held_out = [np.isin(learning, part) for part in fold.parts]
-        for name, x in features.items():
-            found[name].append(logistic(x[learning], target[learning], held_out, x[fold.test]))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+    learning = np.concatenate(fold.parts)
+    held_out = [np.isin(learning, part) for part in fold.parts]
+    return {name: logistic(x[learning], target[learning], held_out, x[fold.test]) for name, x in features.items()}
 
 
 def _two(probability: np.ndarray) -> torch.Tensor:
