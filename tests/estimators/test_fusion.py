@@ -206,7 +206,9 @@ def test_save_and_load(classifier, regressor, tmp_path):
     with pytest.raises(FileExistsError, match="something else"):
         classifier.save(tmp_path / "0")
     text = (tmp_path / "1" / "estimator.json").read_text()
-    for damaged in (text[:-20], text.replace('"views"', '"vistas"'), json.dumps([1])):
+    fewer = json.loads(text)
+    fewer["fitted"]["spread_"][2].pop()
+    for damaged in (text[:-20], text.replace('"views"', '"vistas"'), json.dumps([1]), json.dumps(fewer)):
         (tmp_path / "1" / "estimator.json").write_text(damaged)
         with pytest.raises(ValueError, match=r"estimator\.json"):
             CopulaFusionRegressor.load(tmp_path / "1")
@@ -270,6 +272,8 @@ def test_rows_that_cannot_be_learned_from_are_refused(change, message):
         ({"encoders": {"film": {"kind": "convnet"}}}, "encoders names 'film'"),
         ({"modalities": {"a": [0]}}, "X is a dict"),
         ({"copula": "nonsense"}, "nonsense"),
+        ({"hidden": 0}, "hidden"),
+        ({"dim": 0}, "dim"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):

@@ -117,6 +117,30 @@ def test_constant_and_empty_columns():
     assert only.sample([[np.nan]], 3).shape == (3, 1, 1)
 
 
+@pytest.mark.parametrize("exponent", [665, -665, 1015])
+def test_magnitudes_that_doubles_can_just_hold(exponent, tmp_path):
+    _, given = normal_table(100)
+    scale = 2.0**exponent
+    plain, scaled = CopulaImputer().fit(given), CopulaImputer().fit(given * scale)
+    scaled = CopulaImputer.load(scaled.save(tmp_path / "scaled"))
+    assert scaled.transform(given * scale) / scale == pytest.approx(plain.transform(given), rel=1e-12)
+    for one, other in zip(scaled.interval(given * scale), plain.interval(given), strict=True):
+        assert one / scale == pytest.approx(other, rel=1e-12)
+    draws = scaled.sample(given * scale, 2, random_state=0)
+    assert draws / scale == pytest.approx(plain.sample(given, 2, random_state=0), rel=1e-12)
+    shift = exponent * np.log(2) * (~np.isnan(given)).sum(1)
+    assert scaled.score_samples(given * scale) + shift == pytest.approx(plain.score_samples(given), abs=1e-9)
+
+
+def test_what_is_too_far_from_fitting_is_refused_by_column_and_row(fitted):
+    far = np.array([[0.0, np.nan, -5.0], [np.nan, 1e200, -5.0]])
+    for call in (fitted.transform, fitted.interval, fitted.sample, fitted.score_samples):
+        with pytest.raises(ValueError, match=r"column 'x1', row 1: 1e\+200 is too far"):
+            call(far)
+    far[1, 1] = 1e6
+    assert np.isfinite(fitted.transform(far)).all()
+
+
 def test_groups_partition_the_columns_and_are_left_out_together():
     pandas = pytest.importorskip("pandas")
     _, given = normal_table(80)

@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklar.estimators.fusion_base import CopulaFusion
 from sklar.estimators.spread import fit_spread
 from sklar.estimators.targets import class_labels, values_of
+from sklar.evaluation import predict_rows
 
 
 class CopulaFusionClassifier(ClassifierMixin, CopulaFusion):
@@ -88,7 +89,7 @@ class CopulaFusionClassifier(ClassifierMixin, CopulaFusion):
         Args:
             X: rows as in `fit`; a modality that none of them has may be left out.
         """
-        return self._predicted(X).mean.double().numpy()
+        return predict_rows(self.model_, self._batch(X)).mean.double().numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row, ``(n,)``."""
@@ -110,8 +111,8 @@ class CopulaFusionRegressor(RegressorMixin, CopulaFusion):
     Attributes:
         views_, model_, validation_loss_, n_features_in_, feature_names_in_: as there.
         y_mean_, y_scale_: by which the target is standardised.
-        spread_scale_, noise_: factor on the predictions' spread over draws, and standard deviation of the noise beside
-            it (of the standardised target), both from held-out rows.
+        spread_: the `sklar.estimators.spread.Spread` of the standardised target, by what a row shows, from held-out
+            rows.
     """
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -127,7 +128,7 @@ class CopulaFusionRegressor(RegressorMixin, CopulaFusion):
         """
         parts = self._parts(X, True)
         validation = self._train(parts, values_of(y), None, groups)
-        self.spread_scale_, self.noise_ = fit_spread(self.model_, validation, self._seed)
+        self.spread_ = fit_spread(self.model_, validation, self._seed)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -136,14 +137,15 @@ class CopulaFusionRegressor(RegressorMixin, CopulaFusion):
         Args:
             X: rows as in `fit`; a modality that none of them has may be left out.
             return_std: also give the standard deviation of the value around the mean: what the draws of the missing
-                embeddings leave open, and noise, in a proportion found on held-out rows.
+                embeddings leave open, and noise that depends on which modalities a row lacks, both as large as the
+                errors on held-out rows were.
         """
-        prediction = self._predicted(X)
+        batch = self._batch(X)
+        prediction = predict_rows(self.model_, batch)
         mean = prediction.mean.double().numpy() * self.y_scale_ + self.y_mean_
         if not return_std:
             return mean
-        variance = (self.spread_scale_ * prediction.spread.double()).square() + self.noise_**2
-        return mean, variance.sqrt().numpy() * self.y_scale_
+        return mean, self.spread_.deviation(prediction.spread, batch.observed).numpy() * self.y_scale_
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Coefficient of determination on the labelled rows."""

@@ -17,9 +17,8 @@ from sklar.data import Batch
 from sklar.estimators.saving import read_estimator, write_estimator
 from sklar.estimators.split import held_out
 from sklar.estimators.views import View, number_of_rows, read_batch
-from sklar.evaluation import predict_rows
 from sklar.models import VariationalCopula
-from sklar.models.base import ROWS_AT_ONCE, Prediction, evaluating
+from sklar.models.base import ROWS_AT_ONCE, evaluating
 from sklar.training import Hardware, Schedule, train
 from sklar.training.schedule import seed_of
 
@@ -130,9 +129,9 @@ class CopulaFusion(BaseEstimator):
 
     # What both say of rows.
 
-    def _predicted(self, X: Any) -> Prediction:
+    def _batch(self, X: Any) -> Batch:
         check_is_fitted(self, "model_")
-        return predict_rows(self.model_, read_batch(self.views_, self._parts(X, False)))
+        return read_batch(self.views_, self._parts(X, False))
 
     def impute(
         self, X: Any, num_samples: int = 16, *, embeddings: bool = False, random_state: int | None = 0
@@ -150,8 +149,7 @@ class CopulaFusion(BaseEstimator):
             stand for it otherwise (names: `feature_names`), from the decoder with its noise. Where a modality is
             there its own are repeated, with NaN in a table's missing cells.
         """
-        check_is_fitted(self, "model_")
-        batch = read_batch(self.views_, self._parts(X, False))
+        batch = self._batch(X)
         if num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}")
         generator = torch.Generator().manual_seed(int(check_random_state(random_state).randint(2**31 - 1)))

@@ -26,8 +26,10 @@ try:
 except ImportError as error:
     raise ImportError("sklar.estimators needs scikit-learn 1.6 or newer: pip install 'sklar[train]'") from error
 
+LARGE = 1e100  # magnitudes whose squares a double cannot hold are far beyond; the same for their inverses
 SETTINGS, ARRAYS = "imputer.json", "imputer.safetensors"
 DRAWN_AT_ONCE = 2**22  # cells
+LARGEST = float(np.finfo(np.float64).max)
 
 
 class CopulaImputer(TransformerMixin, BaseEstimator):
@@ -104,9 +106,11 @@ class CopulaImputer(TransformerMixin, BaseEstimator):
         top[seen], bottom[seen] = np.nanmax(X[:, seen], 0), np.nanmin(X[:, seen], 0)
         self._kept = np.flatnonzero(seen | self.keep_empty_features)
         self._constants = top
-        # Of values that agree in all but their last digits no spread can be computed.
-        self._live = np.flatnonzero(seen & (top - bottom > 1e-12 * np.maximum(abs(top), abs(bottom))))
         self._model: TableModel | None = None
+        # Of values that agree in all but their last digits no spread can be computed.
+        size = np.maximum(abs(top), abs(bottom))
+        self._live = np.flatnonzero(seen & (top / 2 - bottom / 2 > 1e-12 * (size / 2)))
+        self._units = _units(size[self._live])
         self.joint_: JointMixture | None = None
         self.report_: dict[str, float] = {}
         self._values: list[Tensor | None] = []
@@ -135,6 +139,10 @@ class CopulaImputer(TransformerMixin, BaseEstimator):
 
         Returns:
             ``(n, F')``, float32 for float32, else float64; columns that fitting never saw are left out.
+
+        Raises:
+            ValueError: a number so far from those of fitting that nothing can be computed from it; column and row are
+                named.
         """
         X = self._validated(X)
         if self.statistic == "median":
@@ -143,7 +151,7 @@ class CopulaImputer(TransformerMixin, BaseEstimator):
         if model is None:
             return self._filled(X, None, None)
         cells = model.missing(*self._tensors(X))
-        return self._filled(X, cells, model.means(cells))
+        return self._filled(X, cells, self._in_units(cells, model.means(cells)))
 
     def interval(self, X: Any, coverage: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
         """Central intervals of the missing cells in the columns' units; an observed cell is both its ends.
@@ -195,7 +203,8 @@ class CopulaImputer(TransformerMixin, BaseEstimator):
         X = self._validated(X)
         if self._model is None or self.joint_ is None:
             return np.zeros(len(X))
-        return self._model.log_prob(self.joint_, *self._tensors(X)).numpy()
+        x, mask = self._tensors(X)
+        return (self._model.log_prob(self.joint_, x, mask) - torch.where(mask, self._units.log(), 0.0).sum(-1)).numpy()
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`."""
@@ -219,7 +228,7 @@ class CopulaImputer(TransformerMixin, BaseEstimator):
         if not isinstance(settings["random_state"], int | np.integer | None):
             raise TypeError("an imputer is saved with an integer random_state or None; set_params(random_state=0)")
         model, names = self._model, getattr(self, "feature_names_in_", None)
-        arrays: dict[str, Tensor] = {"constants": torch.as_tensor(self._constants)}
+        arrays: dict[str, Tensor] = {"constants": torch.as_tensor(self._constants), "units": self._units}
         if model is not None:
             for part in (model.columns, model.normals, model.stretch):
                 arrays |= {_key(type(part), field): value for field, value in zip(part._fields, part, strict=True)}
@@ -260,7 +269,7 @@ class CopulaImputer(TransformerMixin, BaseEstimator):
             if description["names"] is not None:
                 imputer.feature_names_in_ = np.asarray(description["names"], dtype=object)
             imputer._kept, imputer._live = (np.asarray(description[key], dtype=int) for key in ("kept", "live"))
-            imputer._constants = arrays["constants"].numpy()
+            imputer._constants, imputer._units = arrays["constants"].numpy(), arrays["units"]
             imputer._model, imputer.joint_, imputer._values, imputer._cuts = None, None, [], []
             if len(imputer._live):
                 columns = Columns(*(arrays[_key(Columns, field)] for field in Columns._fields))
@@ -307,10 +316,19 @@ class CopulaImputer(TransformerMixin, BaseEstimator):
         return [str(names[j]) for j in self._live]
 
     def _tensors(self, X: np.ndarray) -> tuple[Tensor, Tensor]:
-        """The columns that vary, zero where missing, and their mask."""
+        """The columns that vary, in their units, zero where missing, and their mask."""
         x = torch.from_numpy(X[:, self._live].astype(np.float64))
         mask = ~torch.isnan(x)
-        return torch.where(mask, x, 0.0), mask
+        x = torch.where(mask, x / self._units, 0.0)
+        if self._model is not None:
+            far = mask & ~(self._model.columns.bend(x).abs() < LARGE)
+            if bool(far.any()):
+                row, column = far.nonzero()[0].tolist()
+                raise ValueError(
+                    f"column {self._names()[column]!r}, row {row}: {X[row, self._live[column]]:g} is too far from what "
+                    "fitting saw; correct it, or mark it as missing (NaN)"
+                )
+        return x, mask
 
     def _at_scores(self, X: np.ndarray, scores: Tensor) -> list[np.ndarray]:
         """``X`` filled with the quantiles at the given normal scores."""
@@ -329,7 +347,11 @@ class CopulaImputer(TransformerMixin, BaseEstimator):
             if values is not None and cuts is not None:
                 place = cells.column == j
                 value[:, place] = values[torch.searchsorted(cuts, bent[:, place].contiguous())]
-        return value
+        return self._in_units(cells, value)
+
+    def _in_units(self, cells: Cells, value: Tensor) -> Tensor:
+        """Values ``(..., N)`` of cells as `_tensors` scales them, as they were given."""
+        return (value * self._units[cells.column]).clamp(-LARGEST, LARGEST)
 
     def _filled(self, X: np.ndarray, cells: Cells | None, value: Tensor | None) -> np.ndarray:
         """``X`` with the cells' values and the constants."""
@@ -337,6 +359,13 @@ class CopulaImputer(TransformerMixin, BaseEstimator):
         if cells is not None and value is not None:
             filled[cells.row.numpy(), self._live[cells.column.numpy()]] = value.numpy()
         return filled[:, self._kept]
+
+
+def _units(size: np.ndarray) -> Tensor:
+    """What columns of the given magnitudes are divided by, ``(D,)``: one, or a power of two for the extreme ones."""
+    extreme = (size > LARGE) | (size < 1 / LARGE)
+    exponent = np.clip(np.frexp(size)[1], -1021, 1023)
+    return torch.from_numpy(np.where(extreme, np.ldexp(1.0, exponent), 1.0))
 
 
 def _cuts(model: TableModel, column: int, x: Tensor, values: Tensor) -> Tensor:

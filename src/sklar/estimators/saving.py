@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sklar.estimators.spread import Spread
 from sklar.training import Hardware, load_model, save_model
 from sklar.training.checkpoint import SETTINGS, WEIGHTS
 
@@ -21,10 +22,9 @@ FITTED = (
     "validation_loss_",
     "y_mean_",
     "y_scale_",
-    "spread_scale_",
-    "noise_",
+    "spread_",
     "n_features_in_",
-)  # numbers, where there are any
+)  # numbers, or several, where there are any
 
 
 def write_estimator(estimator: Any, folder: str | Path) -> Path:
@@ -82,7 +82,7 @@ def read_estimator(cls: Any, folder: str | Path) -> Any:
         for key, value in description["fitted"].items():
             if key not in FITTED:
                 raise ValueError(f"unknown {key!r}")
-            setattr(estimator, key, value)
+            setattr(estimator, key, _spread(value, len(description["views"])) if key == "spread_" else value)
         if description["classes"] is not None:
             estimator.classes_ = np.array(description["classes"]["names"], description["classes"]["dtype"])
         if description["names"] is not None:
@@ -94,6 +94,13 @@ def read_estimator(cls: Any, folder: str | Path) -> Any:
     if estimator.model_.names != [view.name for view in estimator.views_]:
         raise ValueError(f"{path} and {SETTINGS} beside it speak of different modalities; save the estimator again")
     return estimator
+
+
+def _spread(content: Any, modalities: int) -> Spread:
+    scale, noise, growth = content
+    if len(growth) != modalities + 1:
+        raise ValueError("spread_ is of another number of modalities")
+    return Spread(float(scale), float(noise), tuple(float(value) for value in growth))
 
 
 def _plain(value: Any) -> Any:
