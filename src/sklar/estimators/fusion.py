@@ -89,7 +89,8 @@ class CopulaFusionClassifier(ClassifierMixin, CopulaFusion):
         Args:
             X: rows as in `fit`; a modality that none of them has may be left out.
         """
-        return predict_rows(self.model_, self._batch(X)).mean.double().numpy()
+        batch = self._batch(X)
+        return predict_rows(self.model_, batch).mean.double().numpy()
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row, ``(n,)``."""
