@@ -512,6 +512,38 @@ def test_messages_hold_no_text_of_notes(write, content):
     assert not any(text in str(problem) for problem in check_dataset(folder) for text in ("late", "early", "ß"))
 
 
+@pytest.mark.parametrize(
+    ("file", "column"),
+    [
+        ("ev", "code"), ("ev", "series_id"), ("ev", "value"), ("ev", "time"), ("note", "series_id"), ("note", "time"),
+        ("samples", "split"), ("samples", "group_id"), ("samples", "sample_id"), ("samples", "series_id"),
+        ("samples", "died"), ("samples", "until"), ("samples", "has_vec"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("text", ["Mrs Zebra has a cough", "Zebra" * 9, "Zebra\tcough"])
+def test_messages_hold_no_text_that_is_in_the_wrong_column(write, file, column, text):
+    folder = write()
+    write_to("files", value=None)(folder)
+    table(file, cells(column, lambda x: [text] * len(x), pa.string()))(folder)
+    problems = check_dataset(folder)
+    assert any(problem.place.startswith((f"{file}.parquet", "samples.parquet")) for problem in problems)
+    assert not any("Zebra" in str(problem) for problem in problems)
+    try:
+        sklar.data.open(folder)[:]
+    except ValueError as error:
+        assert "Zebra" not in str(error)  # noqa: PT017  a series_id of nobody is only a warning
+
+
+def test_messages_show_numbers_and_tokens(write):
+    folder = write()
+    write_to("files", value=None)(folder)
+    table("ev", cells("code", lambda x: ["HR-2", "Mrs Zebra", *x[2:]]))(folder)
+    table("samples", cells("split", lambda x: ["dev", "has a cough", *x[2:]]))(folder)
+    lines = "\n".join(map(str, check_dataset(folder)))
+    assert "2 records, first record 0: codes that dataset.json does not list: 'HR-2' and 1 that are not shown" in lines
+    assert "2 rows, first row 0 (sample_id 100): unknown splits 'dev' and 1 that are not shown" in lines
+
+
 def test_chunks_change_nothing(example, tmp_path, monkeypatch):
     folder = shutil.copytree(example, tmp_path / "folder")
     array("vec", put(slice(0, 12, 5), 0, value=float("inf")))(folder)

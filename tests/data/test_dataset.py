@@ -1,3 +1,5 @@
+import hashlib
+import json
 import pickle
 
 import numpy as np
@@ -165,3 +167,36 @@ def test_many_rows_and_many_events_agree_with_a_loop(write):
         found = found[~found[:, 0].isnan()]
         torch.testing.assert_close(found, torch.tensor([(t, c, v) for t, _, c, v in expected]).reshape(-1, 3).float())
         assert bool(batch.observed[row, 1]) == bool(expected)
+
+
+def test_a_change_that_keeps_the_size_is_found_by_verifying(write):
+    folder = write()
+    sums = dict(sklar.data.open(folder, verify=True).checksums)
+    assert sums == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in sums}
+    assert set(sums) == {path.name for path in folder.iterdir()} - {"dataset.json"}
+    whole = (folder / "scan.npy").read_bytes()
+    (folder / "scan.npy").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    sklar.data.open(folder)
+    with pytest.raises(ValueError, match=r"scan\.npy: has changed since it was written \(sha256\); restore the file"):
+        sklar.data.open(folder, verify=True)
+    description = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps({**description, "files": None}))
+    undeclared = sklar.data.open(folder, verify=True).checksums
+    assert {name for name in sums if sums[name] != undeclared[name]} == {"scan.npy"}
+
+
+def test_hidden_files_that_come_while_a_folder_is_open_change_nothing(write):
+    folder = write()
+    ds = sklar.data.open(folder)
+    (folder / ".DS_Store").write_text("x")
+    assert len(ds[:].inputs["note"]) == len(ds)
+
+
+def test_values_keep_their_digits(tmp_path):
+    days = [1e8 + 1, 1e8 - 1, None, 1e8]
+    folder = sklar.data.write_dataset(
+        tmp_path / "d", name="d", task="regression", labels=["y"], samples={"sample_id": range(4), "y": days},
+        modalities={"v": sklar.data.Vector(torch.ones(4, 2))},
+    )  # fmt: skip
+    target = sklar.data.open(folder).target
+    assert [None if value != value else value for value in target.tolist()] == days

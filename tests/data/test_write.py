@@ -111,7 +111,7 @@ def test_events_come_in_the_order_of_time_up_to_until(tmp_path):
             None,
             torch.tensor([[1, 0], [NAN, 1], [0, NAN], [1, 0]]),
         ),
-        ("regression", {"y": [0.25, None, NAN, -3]}, None, torch.tensor([0.25, NAN, NAN, -3])),
+        ("regression", {"y": [0.25, None, NAN, -3]}, None, torch.tensor([0.25, NAN, NAN, -3], dtype=torch.float64)),
     ],
 )
 def test_labels_come_back(tmp_path, task, columns, classes, expected):
@@ -235,3 +235,11 @@ def test_files_are_as_the_format_says(example):
     events = pq.read_table(example / "ev.parquet").to_pylist()
     assert {"series_id": "s0", "time": 5.0, "code": "y", "value": None} in events
     assert pq.read_table(example / "samples.parquet").column("died").null_count == 1
+
+
+@pytest.mark.parametrize("column", ["died", "until"])
+def test_refusals_hold_no_text_that_is_in_the_wrong_column(write, content, column):
+    with pytest.raises(ValueError, match=f"column '{column}'") as caught:
+        write(samples=content["samples"] | {column: ["Mrs Zebra"] * 12})
+    assert "Zebra" not in str(caught.value)
+    assert caught.value.__suppress_context__  # a traceback would show pyarrow's message

@@ -22,7 +22,9 @@ from sklar.data.missingness import MECHANISMS
 from sklar.evaluation import predict_rows
 from sklar.models.variational import VariationalCopula
 from sklar.training import Feed, RunConfig, Schedule, impute_run, predict_run, read_run, train_run
+from sklar.training.files import refuse_inside_dataset
 from sklar.training.rows import keep_labels, labelled, split_rows
+from sklar.training.run import with_absolute_paths
 
 TASKS = ("binary", "multiclass", "multilabel", "regression")
 COLUMNS = {
@@ -204,6 +206,47 @@ def test_a_folder_that_holds_another_run_stays_as_it_is(binary, tmp_path):
     before.pop("state.safetensors")
     assert "holds a model already" in train(tmp_path)
     assert {name: (run / name).read_bytes() for name in all_files(run)} == before
+
+
+def test_a_change_that_keeps_the_size_is_noticed_by_every_command(binary, tmp_path):
+    shutil.copytree(binary, tmp_path, dirs_exist_ok=True)
+    run, data = tmp_path / "run", tmp_path / "data"
+    (data / ".DS_Store").write_text("no part of the dataset")
+    assert train(tmp_path) is None  # finished: read back
+    whole = (data / "film.npy").read_bytes()
+    (data / "film.npy").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    before = {name: (run / name).read_bytes() for name in all_files(run)}
+    for command in (["predict", run, data], ["impute", run, data], ["evaluate", run], ["train", run / "config.yaml"]):
+        status = sklar(*command)
+        assert "film.npy: has changed since it was written (sha256); restore the file" in status
+    about = json.loads((data / "dataset.json").read_text())
+    (data / "dataset.json").write_text(json.dumps({**about, "files": None}))  # the change is meant
+    assert "the dataset has changed since the run" in train(tmp_path)
+    assert {name: (run / name).read_bytes() for name in all_files(run)} == before
+    assert sklar("predict", run, data) is None
+
+
+def test_paths_of_encoders_mean_the_same_from_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bert").mkdir()
+    note = {"kind": "text", "model": "bert", "cache": "features/text"}
+    film = {"kind": "image", "model": "google/vit"}  # no folder: a name
+    found = with_absolute_paths(in_python(Path("x"), encoders={"note": note, "film": film, "vec": {"width": 3}}))
+    absolute = {"model": str(tmp_path / "bert"), "cache": str(tmp_path / "features/text")}
+    assert found.encoders == {"note": {"kind": "text", **absolute}, "film": film, "vec": {"width": 3}}
+    assert (found.data, found.out) == (tmp_path / "x/data", tmp_path / "x/run")
+    assert note["model"] == "bert"  # the caller's stays
+    monkeypatch.chdir("/")
+    assert with_absolute_paths(found) == found
+
+
+@pytest.mark.parametrize("inside", ["data", "data/new.json", "data/deep/er/new.json", "data/vec.npy", "link/new.json"])
+def test_nothing_goes_into_a_dataset_folder(binary, tmp_path, inside):
+    shutil.copytree(binary / "data", tmp_path / "data")
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    refuse_inside_dataset(tmp_path / "data.json")
+    with pytest.raises(ValueError, match="lies in the dataset folder"):
+        refuse_inside_dataset(tmp_path / inside)
 
 
 def test_nothing_is_written_where_something_is_wrong(binary, tmp_path):
@@ -522,17 +565,26 @@ def test_what_cannot_be_imputed(binary, tmp_path):
     assert "'concat', which imputes nothing" in sklar("impute", tmp_path / "concat", tmp_path / "data")
 
 
-def test_features_that_are_called_like_the_table_s_own_columns(tmp_path):
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        (["draw", "sample_id"], ["draw_", "sample_id_"]),
+        (["sample_id", "sample_id_"], ["sample_id__", "sample_id_"]),
+        (["sample_id_", "sample_id"], ["sample_id_", "sample_id__"]),
+    ],
+)
+def test_features_that_are_called_like_other_columns(tmp_path, names, written):
     content = tiny()
     labs = np.array(content["modalities"]["labs"].values)[:, 1:3]
-    labs[:, 1] = 1.0
+    labs[:, 1] += 1000
     labs[::4] = np.nan
-    content["modalities"]["labs"] = Table(labs, [Column("draw"), Column("sample_id")])
+    content["modalities"]["labs"] = Table(labs, [Column(name) for name in names])
     write(tmp_path / "data", content)
     assert train(tmp_path, modalities=["labs", "vitals"]) is None
     assert sklar("impute", tmp_path / "run", tmp_path / "data") is None
     table = pq.read_table(tmp_path / "run/imputed/labs-features.parquet")
-    assert table.column_names == ["sample_id", "draw", "draw_", "sample_id_"]
+    assert table.column_names == ["sample_id", "draw", *written]
+    assert table[written[0]].to_numpy().mean() < 500 < table[written[1]].to_numpy().mean()
 
 
 def test_integer_sample_ids_stay_integers(tmp_path):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from sklar.data.arrays import has_content, open_array, scan_array
+from sklar.data.checksum import CHANGED, altered, sha256_of
 from sklar.data.description import DESCRIPTION, SAMPLES, Description, read_description
 from sklar.data.problem import Problem, listed, rows_at
 from sklar.data.records import open_records, scan_records
@@ -80,14 +80,11 @@ def inspect(folder: str | Path) -> Inspection:
             problems.append(Problem(f"{DESCRIPTION}, files.{file}", "no modality has this file", "is one missing?"))
         elif (folder / file).is_file() and (size := (folder / file).stat().st_size) != stored.bytes:
             what = f"is {size} bytes long, {stored.bytes} were written"
-            problems.append(Problem(file, what, _CHANGED))
+            problems.append(Problem(file, what, CHANGED))
     if description.files and (lacking := sorted(known - {DESCRIPTION, *description.files})):
         what = f"says nothing on {listed(lacking)}"
         problems.append(Problem(f"{DESCRIPTION}, files", what, "add bytes and sha256 of the file", "warning"))
     return found
-
-
-_CHANGED = "restore the file; if the change is meant, take its entry out of dataset.json's files"
 
 
 def _has_clock(samples: Samples) -> bool:
@@ -128,10 +125,9 @@ def check_dataset(folder: str | Path) -> list[Problem]:
             if len(rows := np.flatnonzero(~has & present)):
                 what, remedy = f"is false with records in {modality.file}", "set it to true; else they are never used"
                 problems.append(Problem(f"{place}, {rows_at(rows, ids)}", what, remedy, "warning"))
-    for file, stored in found.description.files.items():
-        path = found.folder / file
-        if path.is_file() and path.stat().st_size == stored.bytes:
-            with path.open("rb") as opened:
-                if hashlib.file_digest(opened, "sha256").hexdigest() != stored.sha256:
-                    problems.append(Problem(file, "has changed since it was written (sha256)", _CHANGED))
-    return problems
+    sums = {
+        file: sha256_of(path)
+        for file, stored in found.description.files.items()
+        if (path := found.folder / file).is_file() and path.stat().st_size == stored.bytes  # else noted already
+    }
+    return problems + altered(found.description, sums)

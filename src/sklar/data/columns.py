@@ -62,9 +62,10 @@ def _label(values: pa.ChunkedArray, place: str, task: str) -> pa.ChunkedArray:
         if pa.types.is_boolean(values.type):
             values = values.cast(pa.int8())
         return values.cast(kind)
-    except pa.ArrowException as error:
+    except pa.ArrowException:
         wanted = "numbers" if task == "regression" else "the index of its class"
-        raise ValueError(f"{place}: a {task} label holds {wanted}, None or NaN where unlabelled: {error}") from error
+        what = f"{place}: a {task} label holds {wanted}, None or NaN where unlabelled; these do not ({values.type})"
+        raise ValueError(what) from None  # without the cause: it may quote a patient's text
 
 
 def sample_columns(samples: Mapping[str, Any] | pa.Table, labels: Sequence[str], task: str) -> pa.Table:
@@ -78,11 +79,9 @@ def sample_columns(samples: Mapping[str, Any] | pa.Table, labels: Sequence[str],
     columns = {}
     for name in names:
         place = f"samples, column {name!r}"
-        column = _arrow(samples[name], place)
+        column = _arrow(samples[name], place, pa.float64() if name == "until" else None)
         if name in ("sample_id", "group_id", "series_id"):
             column = _id(column, place)
-        elif name == "until":
-            column = column.cast(pa.float64())
         elif name in labels:
             column = _label(column, place, task)
         columns[name] = column

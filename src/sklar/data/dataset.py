@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from sklar.data.batch import Batch, Texts
 from sklar.data.check import inspect
+from sklar.data.checksum import altered, folder_sums
 from sklar.data.description import SPLITS, Description, Modality
 from sklar.data.problem import MISSING_FILE, first_error
 from sklar.data.records import Records, load_records
@@ -21,8 +23,9 @@ Stamp = dict[str, tuple[int, int]]
 
 
 def stamp_of(folder: Path) -> Stamp:
-    """Size and time of change (ns) of each file of a folder."""
-    stats = {path.name: path.stat() for path in folder.iterdir() if path.is_file()} if folder.is_dir() else {}
+    """Size and time of change (ns) of each file of a folder; hidden ones are no dataset's."""
+    paths = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    stats = {path.name: path.stat() for path in paths if not path.name.startswith(".")}
     return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
 
 
@@ -58,6 +61,21 @@ class Files:
     def __reduce__(self) -> tuple[Any, ...]:
         return Files, (self.folder, self.stamp)
 
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of ``samples.parquet`` and of each modality's file, by name; read when first asked for.
+
+        Raises:
+            ValueError: the folder has changed.
+        """
+        sums = folder_sums(self.folder, self.description)
+        self._refuse_change()
+        return sums
+
+    def _refuse_change(self) -> None:
+        if stamp_of(self.folder) != self.stamp:
+            raise ValueError(f"{self.folder} has changed since it was opened; open it again")
+
     def records(self, name: str) -> Records:
         """All records of a text or events modality.
 
@@ -65,8 +83,7 @@ class Files:
             ValueError: the file is damaged, its records are not in order, or the folder has changed.
         """
         if name not in self._records:
-            if stamp_of(self.folder) != self.stamp:
-                raise ValueError(f"{self.folder} has changed since it was opened; open it again")
+            self._refuse_change()
             self._records[name] = load_records(self.folder, self.description.modalities[name], self.samples.clock)
         return self._records[name]
 
@@ -94,6 +111,11 @@ class Dataset:
     def description(self) -> Description:
         """``dataset.json``."""
         return self._files.description
+
+    @property
+    def checksums(self) -> Mapping[str, str]:
+        """SHA-256 of ``samples.parquet`` and of each modality's file, by name: the first look reads every byte."""
+        return self._files.checksums
 
     @property
     def name(self) -> str:
@@ -264,16 +286,20 @@ class Dataset:
         return torch.from_numpy(events)
 
 
-def open_dataset(folder: str | Path) -> Dataset:
+def open_dataset(folder: str | Path, verify: bool = False) -> Dataset:
     """Open a dataset folder, checking all that needs no look at arrays and records (`check_dataset` checks those too).
 
     Args:
         folder: written by `write_dataset`, or by hand as docs/data.md says.
+        verify: read every file once and compare its SHA-256 with the one that ``dataset.json`` declares.
 
     Raises:
-        FileNotFoundError: the folder or one of its files is not there. ValueError: anything else is wrong with it; the
-            message names the first error and says how many there are. ImportError: no pyarrow.
+        FileNotFoundError: the folder or one of its files is not there. ValueError: anything else is wrong with it, with
+            ``verify`` also a file that has changed since it was written; the message names the first error and says how
+            many there are. ImportError: no pyarrow.
     """
     files = Files(Path(folder))
+    if verify and (errors := altered(files.description, files.checksums)):
+        raise ValueError(first_error(folder, errors))
     rows = np.arange(len(files.samples))
     return Dataset(files, rows, files.samples.observed, files.samples.target)

@@ -63,11 +63,35 @@ def rows_at(rows: np.ndarray, ids: np.ndarray | None = None) -> str:
 
     Args:
         rows: their places, at least one, ``(k,)``.
-        ids: the sample_id of every row, ``(n,)``.
+        ids: the sample_id of every row, ``(n,)``; one that may be free text is left out.
     """
     first = int(rows[0])
-    name = "" if ids is None else f" (sample_id {ids[first]})"
+    name = "" if ids is None or not can_be_shown(ids[first]) else f" (sample_id {ids[first]})"
     return f"row {first}{name}" if len(rows) == 1 else f"{len(rows)} rows, first row {first}{name}"
+
+
+def can_be_shown(value: object) -> bool:
+    """Whether a cell's value may stand in a message: a number, or at most 40 ASCII characters without a blank.
+
+    Anything else may be a person's text in the wrong column.
+    """
+    if isinstance(value, str):
+        return len(value) <= 40 and value.isascii() and value.isprintable() and " " not in value
+    return isinstance(value, int | float | np.number | np.bool_)
+
+
+def listed_values(values: Sequence[object], most: int = 5) -> str:
+    """The first few values of cells, for a message, without what may be free text: ``"'a' and 2 that are not shown"``.
+
+    Args:
+        values: different ones, at least one.
+        most: of them that are shown.
+    """
+    tokens = [value for value in values if can_be_shown(value)]
+    hidden = f"{len(values) - len(tokens)} that are not shown, as they may be free text"
+    if len(tokens) == len(values):
+        return listed(tokens, most)
+    return f"{listed(tokens, most)} and {hidden}" if tokens else hidden
 
 
 def listed(names: Sequence[object], most: int = 5) -> str:

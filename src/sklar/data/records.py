@@ -11,7 +11,7 @@ import numpy as np
 
 from sklar.data.description import Modality
 from sklar.data.parquet import arrow, batches, open_parquet
-from sklar.data.problem import LARGEST, DamagedFile, Problem, first_error, listed
+from sklar.data.problem import LARGEST, DamagedFile, Problem, first_error, listed_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -143,7 +143,7 @@ def _chunks(folder: Path, modality: Modality, clock: Clock | None, faults: _Faul
         yield chunk
     if unknown:
         what = "codes that dataset.json does not list"
-        faults.found[f"{what}: {listed([*unknown])}"] = faults.found.pop(what)
+        faults.found[f"{what}: {listed_values([*unknown])}"] = faults.found.pop(what)
 
 
 def scan_records(folder: Path, modality: Modality, clock: Clock | None) -> Scan:

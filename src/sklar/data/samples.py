@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sklar.data.description import RESERVED, SAMPLES, SPLITS, Description
 from sklar.data.parquet import arrow, batches, open_parquet, type_group
-from sklar.data.problem import LARGEST, DamagedFile, Problem, listed, rows_at
+from sklar.data.problem import LARGEST, DamagedFile, Problem, listed, listed_values, rows_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -111,12 +111,15 @@ class Samples:
 
     @cached_property
     def target(self) -> Tensor:
-        """Class index ``(n,)`` with -1 (binary, multiclass), values ``(n,)`` or labels ``(n, L)`` with NaN."""
+        """Class index ``(n,)`` with -1 (binary, multiclass), float64 values ``(n,)`` or labels ``(n, L)`` with NaN.
+
+        In float32 large offsets, a date's for instance, would lose digits.
+        """
         values = self.label_values
         if self.description.task == "multilabel":
             return torch.from_numpy(values.astype(np.float32))
         if self.description.task == "regression":
-            return torch.from_numpy(values[:, 0].astype(np.float32))
+            return torch.from_numpy(values[:, 0].copy())
         return torch.from_numpy(np.where(np.isnan(values[:, 0]), -1, values[:, 0]).astype(np.int64))
 
 
@@ -181,14 +184,14 @@ def _content(samples: Samples) -> list[Problem]:
     if "split" in names:
         split = samples.column("split")
         known = np.isin(split, SPLITS)
-        strange = listed(sorted(set(split[~known].tolist())))
+        strange = listed_values(sorted(set(split[~known].tolist())))
         note("split", np.flatnonzero(~known), f"unknown splits {strange}", f"they must be {listed(SPLITS)}")
         if "group_id" in names:
             group, place = np.unique(samples.column("group_id"), return_inverse=True)
             pairs = np.unique(np.stack([place, np.unique(split, return_inverse=True)[1]], axis=1), axis=0)
             leaking = np.flatnonzero(np.bincount(pairs[:, 0], minlength=len(group)) > 1)
             rows = np.flatnonzero(np.isin(place, leaking))
-            what = f"{len(leaking)} groups are in more than one split, {listed(group[leaking].tolist(), 3)}"
+            what = f"{len(leaking)} groups are in more than one split, {listed_values(group[leaking].tolist(), 3)}"
             note("group_id", rows, what, "keep all rows of a group in one split: the test leaks otherwise")
     if "until" in names:
         note("until", np.flatnonzero(np.isnan(samples.column("until").astype(float))), "is NaN", "write the hours")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sklar.data.arrays import has_content, write_array
+from sklar.data.checksum import sha256_of
 from sklar.data.columns import plain, record_columns, sample_columns
 from sklar.data.description import (
     DESCRIPTION,
@@ -144,8 +144,7 @@ def _refuse_errors(part: Path, folder: Path) -> None:
 
 
 def _stored(file: Path) -> Stored:
-    with file.open("rb") as opened:
-        return Stored(file.stat().st_size, hashlib.file_digest(opened, "sha256").hexdigest())
+    return Stored(file.stat().st_size, sha256_of(file))
 
 
 def _write_modality(part: Path, name: str, value: Value, samples: pa.Table) -> Modality:

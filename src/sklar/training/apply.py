@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sklar.data import Dataset, open_dataset
+from sklar.data import open_dataset
 from sklar.data.missingness import Missingness
 from sklar.evaluation import Record, evaluate_rows, predict_rows
 from sklar.models import FusionModel
 from sklar.models.base import ROWS_AT_ONCE
 from sklar.models.variational import VariationalCopula
 from sklar.training.feed import Feed, remove
-from sklar.training.files import renamed
+from sklar.training.files import refuse_inside_dataset, renamed
 from sklar.training.run import Run
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ def rows_of(run: Run, data: Path | None, split: str | None) -> Feed:
         split: ``train``, ``validation``, ``test``, or None for all rows.
 
     Raises:
-        ValueError: no such rows; a modality of another kind or step than in training.
+        ValueError: no such rows; a file that has changed since it was written; a modality of another kind or step than
+            in training.
     """
-    dataset = open_dataset(run.data if data is None else data)
+    dataset = open_dataset(run.data if data is None else data, verify=True)
     names = run.model.names
     for name, before in run.modalities.items():
         now = dataset.modalities.get(name)
@@ -106,9 +108,9 @@ def predict_run(
     from pyarrow import parquet
     from tqdm import tqdm
 
+    refuse_inside_dataset(out)
     rows = rows_of(run, data, split)
     dataset = rows.dataset
-    _outside(out, dataset)
     with renamed(out) as part:
         with tqdm(total=len(rows), disable=None if progress else True, unit="row") as bar:
             prediction = predict_rows(run.model, rows, num_samples, bar.update)
@@ -118,12 +120,6 @@ def predict_run(
         columns |= {f"has_{name}": rows.observed[:, m].numpy() for m, name in enumerate(rows.names)}
         parquet.write_table(pa.table(columns), part)
     return out
-
-
-def _outside(out: Path, dataset: Dataset) -> None:
-    """A dataset folder holds nothing else, and none of its files is overwritten."""
-    if dataset.folder.resolve() in (out.resolve(), *out.resolve().parents):
-        raise ValueError(f"{out} lies in the dataset folder, which holds nothing else; choose another place")
 
 
 def _columns(run: Run, name: str, value: Tensor) -> dict[str, Any]:
@@ -144,7 +140,7 @@ def impute_run(
     ``<modality>-embeddings.parquet``: ``sample_id``, ``draw``, ``z0`` and so on. ``<modality>-features.parquet``:
     ``sample_id``, ``draw``, and the decoded features by name, in original units with the decoder's noise: the input
     itself for vectors and tables, summaries of it for the other kinds (see docs/encoders.md). A feature that is
-    called ``sample_id`` or ``draw`` gets an underscore behind its name.
+    called like another column, ``sample_id`` or ``draw`` for instance, gets underscores behind its name.
 
     Args:
         run: a finished run of a model that generates.
@@ -165,12 +161,12 @@ def impute_run(
     model = run.model
     if not isinstance(model, VariationalCopula):
         raise ValueError(f"the run's model is {model.name!r}, which imputes nothing; train variational_copula")
+    refuse_inside_dataset(out)
     rows = rows_of(run, data, split)
     dataset = rows.dataset
     lacking = [m for m in range(len(rows.names)) if not bool(rows.observed[:, m].all())]
     if not lacking:
         raise ValueError(f"{dataset.folder}: no row lacks a modality, there is nothing to impute")
-    _outside(out, dataset)
     generator = torch.Generator().manual_seed(seed)
     paths = {(m, what): out / f"{rows.names[m]}-{what}.parquet" for m in lacking for what in ("embeddings", "features")}
     with ExitStack() as files:  # closes the writers, then renames
@@ -197,9 +193,17 @@ def impute_run(
 def _draws(model: FusionModel, name: str, what: str, draws: Tensor, ids: np.ndarray) -> dict[str, Any]:
     """Columns of a table of draws ``(S, rows, F)``: all of a row, then the next row's."""
     names = model.encoder(name).feature_names() if what == "features" else [f"z{j}" for j in range(draws.shape[-1])]
-    taken = ("sample_id", "draw")
     columns = {"sample_id": ids.repeat(len(draws)), "draw": list(range(len(draws))) * len(ids)}
-    return columns | {
-        f"{label}_" if label in taken else label: values
-        for label, values in zip(names, draws.transpose(0, 1).flatten(0, 1).T.numpy(), strict=True)
-    }
+    values = draws.transpose(0, 1).flatten(0, 1).T.numpy()
+    return columns | dict(zip(_distinct(names, [*columns]), values, strict=True))
+
+
+def _distinct(names: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """The names, those that are taken or stood before with as many underscores as make them new."""
+    found: list[str] = []
+    for name in names:
+        new = name
+        while new in (*taken, *found) or (new != name and new in names):
+            new += "_"
+        found.append(new)
+    return found

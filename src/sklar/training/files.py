@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sklar.data.description import DESCRIPTION, SAMPLES
+
 
 @contextmanager
 def renamed(path: Path) -> Iterator[Path]:
@@ -28,6 +30,23 @@ def renamed(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def refuse_inside_dataset(path: Path) -> None:
+    """A dataset folder holds nothing else, and none of its files is overwritten.
+
+    Args:
+        path: of a file or folder that is to be written; whether it exists does not matter.
+
+    Raises:
+        ValueError: it is a dataset folder or lies in one, also by a symbolic link.
+    """
+    place = path.resolve()
+    for folder in (place, *place.parents):
+        if (folder / DESCRIPTION).is_file() and (folder / SAMPLES).is_file():
+            raise ValueError(
+                f"{path} lies in the dataset folder {folder}, which holds nothing else; choose another place"
+            )
 
 
 def write_text(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from sklar.models import FusionModel
 from sklar.training.checkpoint import SETTINGS, load_model
 from sklar.training.config import RunConfig
 from sklar.training.feed import Feed, remove
-from sklar.training.files import write_json, write_text
+from sklar.training.files import refuse_inside_dataset, write_json, write_text
 from sklar.training.fit import make_fabric, quiet, train
 from sklar.training.inputs import make_run_model
 from sklar.training.rows import keep_labels, labelled, split_rows
@@ -55,11 +55,10 @@ def train_run(config: RunConfig, progress: bool = True) -> Run:
         FileNotFoundError, ValueError, KeyError, TypeError: what is wrong with the data, the configuration or the
             folder, before training begins.
     """
-    config = replace(config, data=Path(os.path.abspath(config.data)), out=Path(os.path.abspath(config.out)))
+    config = with_absolute_paths(config)
     text = to_yaml(config)
-    if config.data in (config.out, *config.out.parents):
-        raise ValueError(f"out {config.out} lies in the dataset folder, which holds nothing else; choose another place")
-    dataset = open_dataset(config.data)
+    refuse_inside_dataset(config.out)
+    dataset = open_dataset(config.data, verify=True)
     learning, held_out = split_rows(dataset, config)
     keep_labels(learning, config)  # what is wrong with it is said before a network is made or loaded
     model = make_run_model(dataset, config)
@@ -81,12 +80,31 @@ def train_run(config: RunConfig, progress: bool = True) -> Run:
     }  # fmt: skip
     with quiet():
         make_fabric(config.hardware)  # a device that is not there
-    print_ = fingerprint(model, rows, validation, config.schedule, config.seed, config.hardware.devices)
+    print_ = fingerprint(model, rows, validation, config.schedule, config.seed, config.hardware)
     _refuse_another_run(config.out, print_, about["content"])
+    for name in (RUN, CONFIG):
+        for left in config.out.glob(f"{name}.*.part"):  # of a process killed while it wrote
+            left.unlink()
     write_json(config.out / RUN, about)
     write_text(config.out / CONFIG, text)
     train(model, rows, validation, config.schedule, config.seed, progress, config.out, config.hardware)
     return read_run(config.out)
+
+
+def with_absolute_paths(config: RunConfig) -> RunConfig:
+    """The same configuration, which means the same from any working directory.
+
+    An encoder's ``model`` is a path where there is such a folder, a name otherwise; its ``cache`` always is one.
+    """
+    encoders = {}
+    for name, given in config.encoders.items():
+        encoders[name] = dict(given)
+        for key in ("model", "cache"):
+            path = given.get(key)
+            if isinstance(path, str | Path) and (key == "cache" or Path(path).expanduser().is_dir()):
+                encoders[name][key] = os.path.abspath(Path(path).expanduser())
+    data, out = Path(os.path.abspath(config.data)), Path(os.path.abspath(config.out))
+    return replace(config, data=data, out=out, encoders=encoders)
 
 
 def _refuse_another_run(folder: Path, print_: str, content: Any) -> None:
@@ -104,9 +122,9 @@ def _refuse_another_run(folder: Path, print_: str, content: Any) -> None:
 
 
 def content_digest(dataset: Dataset) -> str:
-    """What tells a dataset folder from another: its description, which has the checksums, and the sizes of files."""
-    sizes = sorted((path.name, path.stat().st_size) for path in dataset.folder.iterdir() if path.is_file())
-    return hashlib.sha256(json.dumps([dataset.description.to_json(), sizes]).encode()).hexdigest()
+    """What tells a dataset folder from another: its description, and the checksums of its files as they are."""
+    description = replace(dataset.description, files={})  # what was declared is not what is there
+    return hashlib.sha256(json.dumps([description.to_json(), dict(dataset.checksums)]).encode()).hexdigest()
 
 
 def read_run(folder: str | Path) -> Run:
