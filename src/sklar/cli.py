@@ -242,6 +242,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     places = [not word.startswith("-") for word in given[1:3]]
     if given[:1] in (["train"], ["curve"]) and places[:1] == [True]:
         given.insert(1, "--config")  # sklar train CONFIG
+    if given[:2] == ["prepare", "digits"] and [word.startswith("-") for word in given[2:4]] == [False, False]:
+        del given[2]  # sklar prepare digits RAW OUT: the digits come with scikit-learn
     if given[:1] == ["evaluate"] and places == [True, True]:
         given.insert(2, "--data")  # sklar evaluate RUN DATA
     try:
@@ -260,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ArgumentError as error:
         words = [word for word in given[:2] if word in (*commands, *commands["data"], *commands["prepare"])]
         sys.exit(f"sklar: {' '.join(str(error).split())} (see {' '.join(['sklar', *words])} --help)")
-    except (ValueError, KeyError, TypeError, OSError, ImportError) as error:
+    except (ValueError, KeyError, TypeError, OSError, ImportError, RuntimeError) as error:
         sys.exit(f"sklar: {error.args[0] if isinstance(error, KeyError) else error}")
     except ProcessException as error:  # one of several, whose traceback is the message
         sys.exit(f"sklar: {str(error).strip().splitlines()[-1]}")

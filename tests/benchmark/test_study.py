@@ -61,6 +61,8 @@ def test_every_row_is_tested_by_models_that_never_saw_its_patient(made, tmp_path
 
 @pytest.mark.parametrize("made", [False], indirect=True)
 def test_scores_are_those_of_the_rows_and_a_second_run_gives_the_same(made, tmp_path, capsys):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "table.csv").write_text("1")
     records = study.run_study("made", tmp_path / "raw", tmp_path / "out", processes=1)
     printed = capsys.readouterr().out
     dataset = open_dataset(tmp_path / "out" / "data")
@@ -80,6 +82,12 @@ def test_scores_are_those_of_the_rows_and_a_second_run_gives_the_same(made, tmp_
     study.run_study("made", tmp_path / "raw", tmp_path / "out", processes=1)
     assert (tmp_path / "out" / "results.json").read_bytes() == before
     assert json.loads(before) == records
+    (tmp_path / "raw" / "table.csv").write_text("12")
+    with pytest.raises(ValueError, match="a study of other raw files"):
+        study.run_study("made", tmp_path / "raw", tmp_path / "out", processes=1)
+    with pytest.raises(FileNotFoundError, match="no raw files"):
+        study.run_study("made", tmp_path / "nothing", tmp_path / "new", processes=1)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("made", [True], indirect=True)

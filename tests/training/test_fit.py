@@ -114,6 +114,11 @@ def interrupted(folder, at):
     train(model, toy(150), toy(60, seed=1), schedule, seed=5, progress=False, folder=folder)
 
 
+def test_a_run_in_another_precision_is_refused(undisturbed):
+    with pytest.raises(ValueError, match="holds a run of another model"):
+        run(undisturbed, 200, hardware=Hardware("cpu", precision="bf16-mixed"))
+
+
 def test_a_finished_run_is_read_back_and_another_one_refused(undisturbed):
     before = (undisturbed / "model.safetensors").stat().st_mtime_ns
     again = run(undisturbed, 200)
@@ -186,10 +191,44 @@ def test_wrong_rows_are_refused_before_training(change, message):
         train(fresh(), **arguments, progress=False)
 
 
-@pytest.mark.parametrize("change", [{"steps": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"patience": 0}])
+@pytest.mark.parametrize(
+    "change", [{"steps": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"learning_rate": 1e3}, {"patience": 0}]
+)
 def test_a_schedule_that_makes_no_sense_is_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         Schedule(**change)
+
+
+def test_weights_that_run_away_are_not_called_bad_data():
+    schedule = Schedule(steps=60, batch_size=32, learning_rate=10.0, warmup=1, clip=1e9, check_every=100)
+    model = fresh(dropout=0.0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1e20)
+    with pytest.raises(ValueError, match="lower learning_rate"):
+        train(model, toy(150), toy(60, seed=1), schedule, progress=False)
+
+
+@pytest.mark.parametrize(("mean", "scale"), [(0.0, 1e-3), (7.4, 0.05), (1e3, 1.0), (1e6, 1.0), (3e3, 1e3), (5.0, 0.0)])
+def test_a_value_is_predicted_in_any_unit(mean, scale):
+    rows, held_out = toy(300, missing=0.0), toy(100, seed=1, missing=0.0)
+
+    def in_units(batch):
+        return Batch(batch.inputs, batch.observed, mean + scale * batch.inputs["a"][:, 0].double())
+
+    torch.manual_seed(0)
+    model = make_model("variational_copula", inputs=WIDTHS, task="regression", dim=4, hidden=16)
+    train(model, in_units(rows), in_units(held_out), Schedule(steps=150, check_every=5), progress=False)
+    target = in_units(held_out).target
+    error = (model.predict(held_out) - target).square().mean()
+    assert error <= (0.2 * target.var() if scale else 1e-4)
+
+
+def test_long_epochs_are_validated_within(tmp_path):
+    schedule = Schedule(steps=60, batch_size=1, check_every=3)
+    train(fresh(), toy(150), toy(60, seed=1), schedule, progress=False, folder=tmp_path)
+    steps = [int(row["step"]) for row in csv.DictReader((tmp_path / "metrics.csv").open())]
+    assert steps == [25, 50, 60]
 
 
 def test_a_loss_that_explodes_is_named(tmp_path):

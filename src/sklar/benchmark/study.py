@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -113,6 +114,7 @@ def run_study(name: str, raw: Path, out: Path, seed: int = 0, processes: int | N
     """
     study = STUDIES[name]
     folder = out / "data"
+    _refuse_other_files(name, raw, out)
     if not (folder / "dataset.json").is_file() or any(problem.is_error for problem in check_dataset(folder)):
         READERS[name](raw=raw, out=folder)
     dataset = open_dataset(folder)
@@ -143,6 +145,23 @@ def run_study(name: str, raw: Path, out: Path, seed: int = 0, processes: int | N
     write_tables(out / "report.html", f"{dataset.name}: in-hospital death", tables, _about(study, dataset, folds))
     print(f"Report: {out / 'report.html'}\nResults: {out / 'results.json'}")
     return records
+
+
+def _refuse_other_files(name: str, raw: Path, out: Path) -> None:
+    """What was prepared from other raw files is not taken for these.
+
+    Raises:
+        FileNotFoundError: no raw files. ValueError: ``out`` holds a study of something else.
+    """
+    if not raw.exists():
+        raise FileNotFoundError(f"no raw files at {raw}")
+    files = sorted(path for path in (raw.rglob("*") if raw.is_dir() else [raw]) if path.is_file())
+    stamp = [name, [[str(path.relative_to(raw)), path.stat().st_size, path.stat().st_mtime_ns] for path in files]]
+    mark = out / "raw.json"
+    if (mark.is_file() and json.loads(mark.read_text()) != stamp) or ((out / "data").exists() and not mark.is_file()):
+        raise ValueError(f"{out} holds a study of other raw files; give another folder, or delete it to start anew")
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(mark, stamp)
 
 
 def _train(job: _Job, study: Study, out: Path, seed: int) -> np.ndarray:

@@ -82,8 +82,9 @@ def label_scores(probabilities: Tensor, target: Tensor) -> dict[str, float]:
 
 def value_scores(mean: Tensor, target: Tensor) -> dict[str, float]:
     """Root mean squared error, mean absolute error, and explained share of the variance (R squared); ``(N,)`` each."""
-    gap = (mean - target).double()
-    spread = (target - target.mean()).double().square().sum()
+    target = target.double()
+    gap = mean.double() - target
+    spread = (target - target.mean()).square().sum()
     return {
         "rmse": float(gap.square().mean().sqrt()),
         "mae": float(gap.abs().mean()),

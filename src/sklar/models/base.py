@@ -91,6 +91,11 @@ class FusionModel(nn.Module):
         super().__init__()
         if not inputs:
             raise ValueError("a model needs at least one modality")
+        if dim < 1 or hidden < 1 or not 0 <= dropout < 1:
+            raise ValueError(
+                f"dim and hidden must be at least 1 and dropout in [0, 1), got dim={dim}, hidden={hidden}, "
+                f"dropout={dropout}"
+            )
         self.inputs = {name: what if isinstance(what, int) else dict(what) for name, what in inputs.items()}
         self.dim, self.hidden, self.dropout = dim, hidden, dropout
         self.recipe = recipe if isinstance(recipe, Recipe) else Recipe(**(recipe or {}))
@@ -114,12 +119,14 @@ class FusionModel(nn.Module):
 
     @torch.no_grad()
     def start(self, rows: Rows, seed: int = 0) -> None:
-        """Fit the encoders' standardisation to training rows, in place: at most 2,048 of them, chosen by ``seed``.
+        """Fit standardisation to training rows, in place: encoders' to at most 2,048 of them, chosen by ``seed``.
 
         Args:
             rows: training rows; a modality that none of them has keeps what it has.
             seed: of the choice.
         """
+        if rows.target is not None:
+            self.outcome.start(rows.target.to(self.anchor.device))
         chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:ROWS_TO_START]
         batch = self.check(rows[chosen.sort().values])
         for m, name in enumerate(self.names):

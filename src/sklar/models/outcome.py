@@ -24,6 +24,9 @@ class Outcome(nn.Module):
         """Which rows have a label: bool ``(B,)``."""
         raise NotImplementedError
 
+    def start(self, target: Tensor) -> None:
+        """Fit what standardises the targets to training labels, in place; nothing by default."""
+
     def check(self, target: Tensor) -> None:
         """Raise ValueError where a target is not one of this outcome."""
         raise NotImplementedError
@@ -187,13 +190,29 @@ class Labels(Outcome):
 
 
 class Value(Outcome):
-    """A real value with normal noise of one learned scale; unlabelled rows are NaN. Summaries are means."""
+    """A real value with normal noise of one learned scale; unlabelled rows are NaN.
+
+    Heads and summaries (means) speak of the value standardised by the training rows' mean and standard deviation;
+    targets, predictions and densities are in original units.
+    """
 
     size = 1
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.log_scale = nn.Parameter(torch.zeros(()))
+        self.register_buffer("mean", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("scale", torch.ones((), dtype=torch.float64))
+
+    def start(self, target: Tensor) -> None:
+        """Mean and standard deviation of the labels; a scale of one where they are all equal."""
+        known = target[self.labelled(target)].double()
+        if len(known):
+            scale = known.std(correction=0)
+            self.mean.copy_(known.mean())
+            self.scale.copy_(torch.where(scale > 1e-12 * known.abs().max(), scale, 1.0))
 
     def labelled(self, target: Tensor) -> Tensor:
         """Rows whose value is not NaN."""
@@ -207,9 +226,10 @@ class Value(Outcome):
     def log_prob(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Log of the averaged normal density."""
         rows = self.labelled(target)
-        gap = (torch.where(rows, target, 0.0) - outputs[..., 0]) * torch.exp(-self.log_scale)
+        standard = ((torch.where(rows, target, self.mean.to(target)).double() - self.mean) / self.scale).to(outputs)
+        gap = (standard - outputs[..., 0]) * torch.exp(-self.log_scale)
         density = torch.logsumexp(log_normal(gap) - self.log_scale, 0) - math.log(len(outputs))
-        return torch.where(rows, density, 0.0)
+        return torch.where(rows, density - torch.log(self.scale).to(density), 0.0)
 
     def summary(self, outputs: Tensor) -> Tensor:
         """Mean over the draws."""
@@ -228,8 +248,8 @@ class Value(Outcome):
         return 0.5 * (first + second)
 
     def values(self, summary: Tensor) -> Tensor:
-        """The mean ``(B,)``."""
-        return summary[..., 0]
+        """The mean ``(B,)``, float64: large offsets keep their digits."""
+        return summary[..., 0].double() * self.scale + self.mean
 
 
 def make_outcome(task: str, classes: int | None) -> Outcome:

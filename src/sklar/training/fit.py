@@ -13,6 +13,8 @@ import math
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +27,13 @@ from sklar.models.base import ROWS_AT_ONCE
 from sklar.models.noise import Noise
 from sklar.training.checkpoint import SETTINGS, WEIGHTS, load_model, save_model
 from sklar.training.log import METRICS, Log
-from sklar.training.schedule import Hardware, Schedule, Stream, seed_of
+from sklar.training.schedule import Hardware, Schedule, Stream, resolve, seed_of
 from sklar.training.state import STATE, Progress, fingerprint, load_result, load_state, read_progress, save_state
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
+
+RUNAWAY = 1e6  # no weight of a model that learns is so large
 
 
 def train(
@@ -65,7 +69,7 @@ def train(
     if validation.target is None or not bool(model.outcome.labelled(validation.target).any()):
         raise ValueError("the validation rows need targets: early stopping and calibration are done on them")
     place = None if folder is None else Path(folder)
-    print_ = "" if place is None else fingerprint(model, rows, validation, schedule, seed, hardware.devices)
+    print_ = "" if place is None else fingerprint(model, rows, validation, schedule, seed, hardware)
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
         for name in (STATE, SETTINGS, WEIGHTS, METRICS):
@@ -182,12 +186,13 @@ class _Run:
             progress.step += 1
             log.step(terms["loss"])
             last = progress.step == s.steps
+            before = int(progress.history[-1]["step"]) if progress.history else 0
             due = at == epoch_steps - 1 and (epoch + 1) % s.check_every == 0
-            if due or last:
+            if due := due or progress.step - before >= s.longest or last:
                 self._validate(fabric, model, validation, progress, best, epoch, time.monotonic() - started)
                 log.validated(progress.history)
             timely = time.monotonic() - saved >= s.save_every
-            if self.folder is not None and fabric.is_global_zero and (due or last or timely):
+            if self.folder is not None and fabric.is_global_zero and (due or timely):
                 progress.seconds = time.monotonic() - started
                 save_state(self.folder, self.print_, progress, model, plain, best)
                 saved = time.monotonic()
@@ -214,7 +219,9 @@ class _Run:
         draws = self._generator(Stream.DRAWS, step)
         noise = Noise(draws) if world == 1 else Noise(draws, mine, len(chosen))
         optimizer.zero_grad()
-        terms = module(_Given(rows[chosen[mine]].to(fabric.device), noise))
+        batch = rows[chosen[mine]].to(fabric.device)
+        with diverging(module, step):
+            terms = module(_Given(batch, noise))
         fabric.backward(terms["loss"] * weight)
         fabric.clip_gradients(module, optimizer, max_norm=self.schedule.clip, error_if_nonfinite=False)
         optimizer.step()
@@ -238,12 +245,15 @@ class _Run:
     ) -> None:
         """Add a record to the history; keep the weights in ``best`` if they are the best so far."""
         parts = torch.arange(len(validation)).split(ROWS_AT_ONCE)[fabric.global_rank :: fabric.world_size]
-        found = [_prediction_loss(model, validation[part]) for part in parts]
+        with diverging(model, progress.step):
+            found = [_prediction_loss(model, validation[part]) for part in parts]
         sums = torch.tensor([sum(x for x, _ in found), float(sum(n for _, n in found))], dtype=torch.float64)
         sums = sums.to(fabric.device)
         if fabric.world_size > 1:
             sums = fabric.all_reduce(sums, reduce_op="sum")  # type: ignore[assignment]
         loss = float(sums[0] / sums[1])
+        if not math.isfinite(loss):
+            raise ValueError(f"the validation loss is {loss} at step {progress.step}: try a lower learning_rate")
         steps = progress.step - (int(progress.history[-1]["step"]) if progress.history else 0)
         means = {name: value / steps for name, value in progress.sums.items()}
         progress.sums = {}
@@ -258,18 +268,25 @@ class _Run:
             best.update({name: value.detach().clone() for name, value in model.state_dict().items()})
 
 
+@contextmanager
+def diverging(module: nn.Module, step: int) -> Iterator[None]:
+    """What fails within the block because weights have run away is said to be that."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        worst = max(float(parameter.detach().abs().max()) for parameter in module.parameters() if parameter.numel())
+        if not worst < RUNAWAY:
+            raise ValueError(f"training diverged before step {step}: try a lower learning_rate") from error
+        raise
+
+
 def make_fabric(hardware: Hardware) -> Fabric:
     """Fabric for the hardware; several devices train by distributed data parallelism in processes of their own."""
     from lightning.fabric import Fabric
     from lightning.fabric.strategies.ddp import DDPStrategy
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-    accelerator = hardware.accelerator
-    if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"  # MPS lacks float64 and special functions
-    precision = hardware.precision
-    if precision == "auto":
-        precision = "bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+    accelerator, precision = resolve(hardware)
     strategy: Any = "auto"
     if hardware.devices > 1:
         # A modality may be absent from all rows of a step.

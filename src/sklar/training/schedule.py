@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+import torch
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Schedule:
         weight_decay: of AdamW.
         warmup: steps of linear warm-up.
         clip: bound on the gradient's norm.
-        check_every: epochs between two validations.
+        check_every: epochs between two validations; in long epochs there are at least ten validations a run, 25
+            steps or more apart.
         patience: validations without improvement before training stops.
         save_every: seconds between two savings of the state from which a killed run resumes; each validation saves
             as well.
@@ -40,8 +42,16 @@ class Schedule:
         for name in ("steps", "batch_size", "check_every", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"training needs at least one of {name}, got {getattr(self, name)}")
-        if not self.learning_rate > 0 or not self.clip > 0:
-            raise ValueError(f"learning_rate and clip must be positive, got {self.learning_rate} and {self.clip}")
+        if not 0 < self.learning_rate <= 10 or not self.clip > 0:
+            raise ValueError(
+                "learning_rate must be above 0 and at most 10, and clip above 0; "
+                f"got {self.learning_rate} and {self.clip}"
+            )
+
+    @property
+    def longest(self) -> int:
+        """Most steps between two validations."""
+        return max(25, math.ceil(self.steps / 10))
 
     def rate(self, step: int) -> float:
         """Learning rate of a step, counted from zero."""
@@ -69,6 +79,16 @@ class Hardware:
             raise ValueError(f"training needs at least one device, got {self.devices}")
         if self.precision not in ("auto", "32-true", "bf16-mixed"):
             raise ValueError(f"unknown precision {self.precision!r}; choose auto, 32-true or bf16-mixed")
+
+
+def resolve(hardware: Hardware) -> tuple[str, str]:
+    """Accelerator and precision, ``auto`` replaced by what this machine has."""
+    accelerator, precision = hardware.accelerator, hardware.precision
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"  # MPS lacks float64 and special functions
+    if precision == "auto":
+        precision = "bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+    return accelerator, precision
 
 
 class Stream(IntEnum):

@@ -15,7 +15,7 @@ from torch import Tensor
 from sklar import __version__
 from sklar.data import Rows
 from sklar.models import FusionModel
-from sklar.training.schedule import Schedule
+from sklar.training.schedule import Hardware, Schedule, resolve
 
 STATE = "state.safetensors"
 HEADER = "state"
@@ -44,11 +44,13 @@ class Progress:
     finished: bool = False
 
 
-def fingerprint(model: FusionModel, rows: Rows, validation: Rows, schedule: Schedule, seed: int, devices: int) -> str:
+def fingerprint(
+    model: FusionModel, rows: Rows, validation: Rows, schedule: Schedule, seed: int, hardware: Hardware
+) -> str:
     """What a resumed run must have in common with the one that was killed."""
     digest = hashlib.sha256()
     fixed = {key: value for key, value in asdict(schedule).items() if key != "save_every"}
-    run = [__version__, model.name, model.settings, fixed, seed, devices]
+    run = [__version__, model.name, model.settings, fixed, seed, hardware.devices, *resolve(hardware)]
     digest.update(json.dumps(run, sort_keys=True, default=str).encode())
     for part in (rows, validation):
         digest.update(part.observed.cpu().numpy().tobytes())
