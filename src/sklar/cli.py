@@ -84,9 +84,11 @@ def evaluate(
     """
     from sklar.report.tables import print_table, score_table
     from sklar.training.apply import evaluate_run
-    from sklar.training.files import write_json
+    from sklar.training.files import refuse_inside_dataset, write_json
     from sklar.training.run import read_run
 
+    if out is not None:
+        refuse_inside_dataset(out)
     records = evaluate_run(read_run(run), data, _split(split), missing)
     file = out or run / "evaluation.json"
     write_json(file, records)

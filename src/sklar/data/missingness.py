@@ -125,7 +125,7 @@ class Missingness:
         generator = torch.Generator().manual_seed(self.seed)
         effect = self.strength * self._summaries(inputs, there, target, generator)
         if draw:
-            generator.manual_seed(self.seed * 1_000_003 + draw)
+            generator.manual_seed((self.seed * 1_000_003 + draw) % 2**63)
         several = there.sum(-1, keepdim=True) > 1
         if self.mechanism == "mar":
             removed = self._beside_a_driver(there, effect, rate, list(inputs), generator)

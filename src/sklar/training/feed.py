@@ -62,7 +62,7 @@ class Feed:
         elif len(empty):
             raise ValueError(
                 f"{dataset.name}: {len(empty)} rows have none of the model's modalities {self.names} (the first is "
-                f"sample_id {dataset.sample_id[int(empty[0])]}); leave them out"
+                f"row {int(empty[0])}); leave them out"
             )
 
     def _look_for_what_is_left(self, name: str, change: _Change) -> None:

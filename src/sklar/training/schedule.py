@@ -64,7 +64,7 @@ class Hardware:
     """What a model is trained on.
 
     Attributes:
-        accelerator: "cpu", "cuda", "mps", or "auto" for the best that is there.
+        accelerator: "cpu", "cuda", or "auto" for the best that is there (Apple's MPS lacks float64).
         devices: number of processes, one a device; on a CPU they share the machine.
         precision: "32-true", "bf16-mixed" (encoders in mixed precision, densities always in full), or "auto" for mixed
             where the device is a GPU that has it.
@@ -77,6 +77,8 @@ class Hardware:
     def __post_init__(self) -> None:
         if self.devices < 1:
             raise ValueError(f"training needs at least one device, got {self.devices}")
+        if self.accelerator not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"unknown accelerator {self.accelerator!r}; choose auto, cpu or cuda")
         if self.precision not in ("auto", "32-true", "bf16-mixed"):
             raise ValueError(f"unknown precision {self.precision!r}; choose auto, 32-true or bf16-mixed")
 
