@@ -12,6 +12,7 @@ from torch import Tensor
 from sklar.data import Batch, Column, Dataset, Texts
 from sklar.data.description import Modality
 from sklar.data.missingness import Missingness
+from sklar.data.problem import can_be_shown
 from sklar.models import FusionModel
 from sklar.models.base import ROWS_AT_ONCE
 
@@ -60,9 +61,11 @@ class Feed:
                           "out", stacklevel=2)  # fmt: skip
             self.dataset, self.observed = dataset.take(some), self.observed[some]
         elif len(empty):
+            first = dataset.sample_id[int(empty[0])]
+            where = f"sample_id {first}" if can_be_shown(first) else f"row {int(empty[0])}"
             raise ValueError(
                 f"{dataset.name}: {len(empty)} rows have none of the model's modalities {self.names} (the first is "
-                f"row {int(empty[0])}); leave them out"
+                f"{where}); leave them out"
             )
 
     def _look_for_what_is_left(self, name: str, change: _Change) -> None:
