@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from sklar.models import NO_RECIPE, Concat, FusionModel, VariationalCopula, make
 from sklar.models.base import tensor
 from sklar.report import print_tables, write_report
 from sklar.training import Schedule, save_model, train
+from sklar.training.files import write_text
 
 END_TO_END = ("variational_copula", "independence", "concat", "published")
 MISSING_RATE = 0.5
@@ -71,7 +71,7 @@ def run_demo(demo: Demo) -> list[Record]:
         print(f"  seed {seed} done ({number} of {demo.seeds})", flush=True)
     parts = [json.loads(file.read_text()) for file in files]
     records: list[Record] = [record for part in parts for record in part["records"]]
-    _write(demo.out / "results.json", records)
+    write_text(demo.out / "results.json", json.dumps(records))
     print_tables(records)
     report = write_report(demo.out / "report.html", records, parts[0]["pictures"], asdict(demo))
     for file in files:
@@ -90,7 +90,7 @@ def run_seed(seed: int, demo: Demo) -> None:
     records: list[Record] = [{"setting": "frozen", "seed": seed, **record} for record in found]
     found, pictures = _end_to_end(digits, seed, demo)
     records += [{"setting": "end_to_end", "seed": seed, **record} for record in found]
-    _write(file, {"records": records, "pictures": pictures})
+    write_text(file, json.dumps({"records": records, "pictures": pictures}))
 
 
 def _frozen(digits: Digits, seed: int, steps: int) -> list[Record]:
@@ -151,9 +151,3 @@ def widths(digits: Digits) -> dict[str, int]:
 
 def _seed_file(folder: Path, seed: int, steps: int, copula: str) -> Path:
     return folder / f"seed-{seed}-steps-{steps}-{copula}-{code_version()}.json"
-
-
-def _write(path: Path, content: Any) -> None:
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(content))
-    os.replace(part, path)

@@ -50,6 +50,18 @@ def encoder_class(kind: str) -> type[Encoder]:
     return found
 
 
+def completed(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A specification with what it leaves out filled in from the default one, so far as its kind takes it.
+
+    Raises:
+        KeyError, TypeError: as `encoder_class`.
+    """
+    if "kind" in wanted:
+        taken = inspect.signature(encoder_class(str(wanted["kind"]))).parameters
+        known = {key: value for key, value in known.items() if key in taken}
+    return {**known, **wanted}
+
+
 def make_encoder(specification: int | Mapping[str, Any], dim: int, hidden: int = 64, dropout: float = 0.1) -> Encoder:
     """An encoder from its specification.
 

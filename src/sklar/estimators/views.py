@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 
 from sklar.data import Batch, Texts
-from sklar.encoders import default_specification, encoder_class
+from sklar.encoders import completed, default_specification
 from sklar.estimators.frames import Frame, from_dataframe, from_objects, is_missing
 from sklar.numerics.masking import LARGEST
 
@@ -87,10 +86,7 @@ class View:
             columns = [{"name": c, "categories": k} for c, k in zip(columns, self.categories, strict=True)]
         channels = self.shape[-1] if kind == "series" else None
         known = default_specification(kind, {"shape": self.shape, "columns": columns, "channels": channels})
-        if "kind" in wanted:
-            taken = inspect.signature(encoder_class(str(wanted["kind"]))).parameters
-            known = {key: what for key, what in known.items() if key in taken}
-        return known | wanted
+        return completed(known, wanted)
 
     def read(self, value: Any) -> tuple[torch.Tensor | Texts, np.ndarray] | None:
         """A modality's rows and which of them have it; None where none has.

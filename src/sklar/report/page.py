@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from sklar.evaluation import Record
 from sklar.report.figures import completion_figure, dependence_figure, reliability_figure
 from sklar.report.pages import STYLE
 from sklar.report.tables import tables
+from sklar.training.files import write_text
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>sklar demo</title><style>
@@ -54,7 +54,5 @@ def write_report(path: Path, records: Sequence[Record], pictures: dict[str, Any]
         reliability=reliability_figure(pictures["reliability"]),
         dependence=dependence_figure(pictures["correlation"], pictures["modalities"]),
     )
-    part = path.with_suffix(".part")
-    part.write_text(html, encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, html)
     return path

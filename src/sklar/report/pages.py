@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from sklar.report.tables import Table
+from sklar.training.files import write_text
 
 STYLE = """body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
   color: #222; }
@@ -32,7 +32,5 @@ def write_tables(path: Path, title: str, shown: Sequence[Table], about: str = ""
         f"<title>{html.escape(title)}</title><style>\n{STYLE}</style></head><body>\n" + "\n".join(parts)
         + "\n</body></html>\n"
     )  # fmt: skip
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(page, encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, page)
     return path

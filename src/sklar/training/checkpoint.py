@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
 
 from sklar.models import MODELS, FusionModel, make_model
+from sklar.training.files import renamed
 
 SETTINGS, WEIGHTS = "model.json", "model.safetensors"
 
@@ -24,12 +24,9 @@ def save_model(model: FusionModel, folder: str | Path) -> Path:
     if model.name not in MODELS:
         raise KeyError(f"{type(model).__name__} has name {model.name!r}, which is not among the models {list(MODELS)}")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    weights, settings = folder / (WEIGHTS + ".part"), folder / (SETTINGS + ".part")
-    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, weights)
-    settings.write_text(json.dumps({"model": model.name, "settings": model.settings}, indent=1))
-    os.replace(weights, folder / WEIGHTS)
-    os.replace(settings, folder / SETTINGS)
+    with renamed(folder / SETTINGS) as settings, renamed(folder / WEIGHTS) as weights:  # renamed last to first
+        save_file({key: value.contiguous() for key, value in model.state_dict().items()}, weights)
+        settings.write_text(json.dumps({"model": model.name, "settings": model.settings}, indent=1))
     return folder
 
 

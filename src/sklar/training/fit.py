@@ -98,14 +98,8 @@ def train(
     return float(best)
 
 
-def prediction_loss(model: FusionModel, batch: Batch) -> float:
-    """Mean negative log-likelihood of the labels under the blended prediction, in nats."""
-    total, count = _prediction_loss(model, batch)
-    return total / count
-
-
 def _prediction_loss(model: FusionModel, batch: Batch) -> tuple[float, int]:
-    """Sum over the labelled rows, and their number."""
+    """Negative log-likelihood of the labels under the blended prediction in nats, summed, and the labelled rows."""
     if batch.target is None:
         raise ValueError("the validation rows need targets")
     chosen = model.outcome.labelled(batch.target)

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from sklar.data import Dataset
-from sklar.encoders import encoder_class
 from sklar.encoders.defaults import default_specification
+from sklar.encoders.registry import completed
 from sklar.models import MODELS, FusionModel, make_model
 from sklar.training.config import RunConfig
 from sklar.training.schedule import Stream, seed_of
@@ -87,12 +87,7 @@ def model_inputs(
     result = {}
     for name in names:
         modality = dataset.modalities[name]
-        known = default_specification(modality.kind, asdict(modality))
-        wanted = dict(encoders.get(name, {}))
-        if "kind" in wanted:
-            taken = inspect.signature(encoder_class(str(wanted["kind"]))).parameters
-            known = {key: value for key, value in known.items() if key in taken}
-        result[name] = known | wanted
+        result[name] = completed(default_specification(modality.kind, asdict(modality)), encoders.get(name, {}))
     return result
 
 

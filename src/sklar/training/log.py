@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from typing import Any
+
+from sklar.training.files import renamed
 
 METRICS = "metrics.csv"
 
@@ -44,12 +45,10 @@ class Log:
         self.validation = f", validation {record['validation_loss']:.4f}"
         if self.folder is None:
             return
-        part = self.folder / f"{METRICS}.{os.getpid()}.part"
-        with part.open("w", newline="") as file:
+        with renamed(self.folder / METRICS) as part, part.open("w", newline="") as file:
             table = csv.DictWriter(file, list(record), lineterminator="\n")
             table.writeheader()
             table.writerows(history)
-        os.replace(part, self.folder / METRICS)
         for name, value in record.items():
             if name not in ("step", "epoch"):
                 self.writer.add_scalar(name, value, int(record["step"]))

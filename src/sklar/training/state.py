@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor
 from sklar import __version__
 from sklar.data import Rows
 from sklar.models import FusionModel
+from sklar.training.files import renamed
 from sklar.training.schedule import Hardware, Schedule, resolve
 
 STATE = "state.safetensors"
@@ -78,9 +78,9 @@ def save_state(
             tensors |= {f"optimizer/{number}/{name}": torch.as_tensor(value) for name, value in moments.items()}
     tensors |= {f"best/{name}": value for name, value in (best or {}).items()}
     header = json.dumps({"fingerprint": print_, "progress": asdict(progress)})
-    part = folder / f"{STATE}.{os.getpid()}.part"
-    save_file({name: x.detach().cpu().contiguous() for name, x in tensors.items()}, part, metadata={HEADER: header})
-    os.replace(part, folder / STATE)
+    plain = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
+    with renamed(folder / STATE) as part:
+        save_file(plain, part, metadata={HEADER: header})
 
 
 def read_progress(folder: Path, print_: str) -> Progress | None:
