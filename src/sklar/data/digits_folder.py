@@ -8,9 +8,7 @@ import numpy as np
 import torch
 
 from sklar.data.digits import digit_views
-from sklar.data.mfeat_folder import stratified_split
-from sklar.data.values import Vector
-from sklar.data.write import write_dataset
+from sklar.data.mfeat_folder import write_digits
 
 SOURCE = (
     "scikit-learn's load_digits: Alpaydin E, Kaynak C. Optical Recognition of Handwritten Digits. UCI Machine Learning "
@@ -44,19 +42,7 @@ def prepare_digits(
     bunch = datasets.load_digits()
     digit = np.asarray(bunch.target, dtype=np.int64)
     views = digit_views(torch.as_tensor(bunch.images, dtype=torch.float32))
-    return write_dataset(
-        Path(out),
-        name="digits",
-        task="multiclass",
-        labels=["digit"],
-        classes=[str(label) for label in range(10)],
-        samples={
-            "sample_id": np.arange(len(digit)),
-            "split": stratified_split(digit, seed=seed, train=train, validation=validation),
-            "digit": digit,
-        },
-        modalities={name: Vector(view.numpy()) for name, view in views.items()},
-        source=SOURCE,
-        licence=LICENCE,
-        notes={"seed": seed, "rows": len(digit), "rows_a_class": np.bincount(digit).tolist()},
+    arrays = {name: view.numpy() for name, view in views.items()}
+    return write_digits(
+        out, "digits", arrays, digit, seed=seed, train=train, validation=validation, source=SOURCE, licence=LICENCE
     )

@@ -28,6 +28,22 @@ class Mfeat:
     test: Batch
 
 
+def read_mfeat(path: str | Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The six views and the digits of ``mfeat.npz``, as they are; see `load_mfeat`."""
+    file = Path(path)
+    file = file / "mfeat.npz" if file.is_dir() else file
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"no mfeat.npz at {file}: it holds the six views {list(VIEWS)} and the digits y of the UCI Multiple "
+            "Features data (doi:10.24432/C5HC70), one array each"
+        )
+    with np.load(file, allow_pickle=False) as arrays:
+        lacking = [name for name in (*VIEWS, "y") if name not in arrays]
+        if lacking:
+            raise KeyError(f"{file} lacks the array {lacking[0]!r}; it has {sorted(arrays)}")
+        return {name: arrays[name] for name in VIEWS}, arrays["y"]
+
+
 def load_mfeat(path: str | Path, seed: int, train: int = 1000, validation: int = 200) -> Mfeat:
     """2,000 handwritten digits (Duin, UCI 1998, doi:10.24432/C5HC70), shuffled by ``seed`` and stratified by class.
 
@@ -43,19 +59,9 @@ def load_mfeat(path: str | Path, seed: int, train: int = 1000, validation: int =
     """
     from sklearn.model_selection import train_test_split
 
-    file = Path(path)
-    file = file / "mfeat.npz" if file.is_dir() else file
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"no mfeat.npz at {file}: it holds the six views {list(VIEWS)} and the digits y of the UCI Multiple "
-            "Features data (doi:10.24432/C5HC70), one array each"
-        )
-    with np.load(file, allow_pickle=False) as arrays:
-        lacking = [name for name in (*VIEWS, "y") if name not in arrays]
-        if lacking:
-            raise KeyError(f"{file} lacks the array {lacking[0]!r}; it has {sorted(arrays)}")
-        views = {name: torch.as_tensor(arrays[name], dtype=torch.float32) for name in VIEWS}
-        target = torch.as_tensor(arrays["y"], dtype=torch.long)
+    arrays, digit = read_mfeat(path)
+    views = {name: torch.as_tensor(array, dtype=torch.float32) for name, array in arrays.items()}
+    target = torch.as_tensor(digit, dtype=torch.long)
     rest, test_rows = train_test_split(
         range(len(target)), train_size=train + validation, stratify=target, random_state=seed
     )

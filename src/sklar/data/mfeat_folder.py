@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from sklar.data.mfeat import VIEWS
+from sklar.data.mfeat import read_mfeat
 from sklar.data.values import Vector
 from sklar.data.write import write_dataset
 
@@ -33,22 +34,43 @@ def prepare_mfeat(raw: Path, out: Path, *, seed: int = 0, train: int = 1000, val
         FileNotFoundError: there is no such file. KeyError: it lacks an array.
         ValueError: its rows do not match, or the parts leave no test row.
     """
-    file = Path(raw)
-    file = file / "mfeat.npz" if file.is_dir() else file
-    if not file.is_file():
-        raise FileNotFoundError(f"no mfeat.npz at {file}; make it of the UCI data, doi:10.24432/C5HC70")
-    with np.load(file, allow_pickle=False) as arrays:
-        lacking = [name for name in (*VIEWS, "y") if name not in arrays]
-        if lacking:
-            raise KeyError(f"{file} lacks the array {lacking[0]!r}; it has {sorted(arrays)}")
-        views = {name: arrays[name] for name in VIEWS}
-        digit = arrays["y"]
+    views, digit = read_mfeat(raw)
     for name, view in views.items():
         if view.ndim != 2 or len(view) != len(digit):
-            raise ValueError(f"{file}, array {name!r}: shape {view.shape}, but y has {len(digit)} rows")
+            raise ValueError(f"{raw}, array {name!r}: shape {view.shape}, but y has {len(digit)} rows")
+    return write_digits(
+        out, "mfeat", views, digit, seed=seed, train=train, validation=validation, source=SOURCE, licence=LICENCE
+    )
+
+
+def write_digits(
+    out: Path,
+    name: str,
+    views: Mapping[str, np.ndarray],
+    digit: np.ndarray,
+    *,
+    seed: int,
+    train: int,
+    validation: int,
+    source: str,
+    licence: str,
+) -> Path:
+    """Views of digits 0 to 9 as a dataset folder of vectors, split by `stratified_split`; returns the folder.
+
+    Args:
+        out: the dataset folder to write.
+        name: of the data set.
+        views: ``(n, F)`` each.
+        digit: ``(n,)``.
+        seed: see `stratified_split`.
+        train: see `stratified_split`.
+        validation: see `stratified_split`.
+        source: see `write_dataset`.
+        licence: see `write_dataset`.
+    """
     return write_dataset(
         Path(out),
-        name="mfeat",
+        name=name,
         task="multiclass",
         labels=["digit"],
         classes=[str(label) for label in range(10)],
@@ -58,8 +80,8 @@ def prepare_mfeat(raw: Path, out: Path, *, seed: int = 0, train: int = 1000, val
             "digit": digit,
         },
         modalities={name: Vector(view) for name, view in views.items()},
-        source=SOURCE,
-        licence=LICENCE,
+        source=source,
+        licence=licence,
         notes={"seed": seed, "rows": len(digit), "rows_a_class": np.bincount(digit).tolist()},
     )
 

@@ -130,6 +130,11 @@ class FrozenBackbone:
             )
         return self.network.to(device)
 
+    def adopt(self, device: torch.device, fingerprint: Tensor) -> None:
+        """Load the network and write which one it is into ``fingerprint``, in place; see `load` for both."""
+        self.load(device, fingerprint)
+        fingerprint.copy_(torch.frombuffer(bytearray(self.fingerprint), dtype=torch.uint8))
+
     @torch.no_grad()
     def features(
         self,

@@ -155,8 +155,7 @@ class ImageEncoder(Encoder):
         """Standardisation, and which frozen model it is."""
         super().start(x)
         if not self.trainable:
-            self.frozen.load(x.device, self.fingerprint)
-            self.fingerprint.copy_(torch.frombuffer(bytearray(self.frozen.fingerprint), dtype=torch.uint8))
+            self.frozen.adopt(x.device, self.fingerprint)
 
     def describe(self, x: Tensor) -> Tensor:
         """A thumbnail, channel by channel, or the features of the frozen network."""

@@ -162,8 +162,7 @@ class TextEncoder(Encoder):
         """Standardisation, and which frozen model it is."""
         super().start(x)
         if not self.trainable:
-            self.frozen.load(x.device, self.fingerprint)
-            self.fingerprint.copy_(torch.frombuffer(bytearray(self.frozen.fingerprint), dtype=torch.uint8))
+            self.frozen.adopt(x.device, self.fingerprint)
 
     def describe(self, x: Tensor) -> Tensor:
         """Mean of the notes' features, or a random projection of the log counts of their tokens."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from sklar.estimators.stretch import Stretch
 from sklar.estimators.table import TableModel, fit_table
 from sklar.joint import JointMixture
 from sklar.marginals.univariate import mixture_quantile
+from sklar.training.files import renamed
 
 try:
     from sklearn.base import BaseEstimator, TransformerMixin
@@ -240,11 +240,9 @@ class CopulaImputer(TransformerMixin, BaseEstimator):
             "report": self.report_,
         }  # fmt: skip
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({key: value.contiguous().clone() for key, value in arrays.items()}, folder / (ARRAYS + ".part"))
-        (folder / (SETTINGS + ".part")).write_text(json.dumps(description, indent=1, default=_plain))
-        os.replace(folder / (ARRAYS + ".part"), folder / ARRAYS)
-        os.replace(folder / (SETTINGS + ".part"), folder / SETTINGS)
+        with renamed(folder / SETTINGS) as settings_file, renamed(folder / ARRAYS) as arrays_file:  # last to first
+            save_file({key: value.contiguous().clone() for key, value in arrays.items()}, arrays_file)
+            settings_file.write_text(json.dumps(description, indent=1, default=_plain))
         return folder
 
     @classmethod
