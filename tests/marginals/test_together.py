@@ -27,7 +27,7 @@ def test_the_same_as_each_marginal_alone(name):
         assert bool((drawn[m][:, ~rows] == 0).all())
 
 
-@pytest.mark.parametrize("name", list(MARGINALS))
+@pytest.mark.parametrize("name", ["independent", "mixture"])
 def test_samples_have_the_mixture_s_mean_and_variance(name):
     marginal = MARGINALS[name](2, 3).double()
     z = marginal.rsample((40000,), torch.Generator().manual_seed(0))

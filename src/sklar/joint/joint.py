@@ -32,7 +32,8 @@ class Joint(nn.Module):
 
     Args:
         widths: embedding width ``d_m`` by modality name; the order of the names is the order of the mask's columns.
-        marginal: ``"independent"`` (a 1-D mixture a coordinate) or ``"mixture"`` (multivariate, Rosenblatt scores).
+        marginal: ``"independent"`` (a 1-D mixture a coordinate), ``"mixture"`` (multivariate, Rosenblatt scores) or
+            ``"normal"`` (a coordinate).
         copula: a name in `sklar.copulas.COPULAS`.
         coupling: ``"full"``, one copula over all scores of all modalities (with identity blocks within a modality
             whose marginal holds that dependence already), or ``"paired"``, a copula a coordinate, joining coordinate

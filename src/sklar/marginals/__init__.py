@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sklar.marginals.base import Marginal
+from sklar.marginals.base import CoordinatewiseMarginal, Marginal
 from sklar.marginals.mixtures import GaussianMixture, IndependentMixtures
+from sklar.marginals.normal import Normal
 
-MARGINALS: dict[str, type[GaussianMixture] | type[IndependentMixtures]] = {
+MARGINALS: dict[str, type[GaussianMixture] | type[IndependentMixtures] | type[Normal]] = {
     "independent": IndependentMixtures,
     "mixture": GaussianMixture,
+    "normal": Normal,
 }
 
-__all__ = ["MARGINALS", "GaussianMixture", "IndependentMixtures", "Marginal"]
+__all__ = ["MARGINALS", "CoordinatewiseMarginal", "GaussianMixture", "IndependentMixtures", "Marginal", "Normal"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -52,8 +55,53 @@ class Marginal(nn.Module):
         w = torch.randn(*shape, self.dim, generator=generator, dtype=reference.dtype, device=reference.device)
         return self.from_scores(w)
 
+    def _check_rows(self, z: Tensor) -> None:
+        self._check(z, "the rows to fit")
+        if z.ndim != 2 or len(z) < 2:
+            raise ValueError(f"{type(self).__name__}: fitting needs (n, {self.dim}) with n >= 2, got {tuple(z.shape)}")
+        if not bool(torch.isfinite(z).all()):
+            row = int((~torch.isfinite(z)).any(-1).nonzero()[0])
+            raise ValueError(f"{type(self).__name__}: row {row} to fit holds NaN or infinity; leave such rows out")
+
     def _check(self, values: Tensor, what: str) -> None:
         if values.ndim < 1 or values.shape[-1] != self.dim:
             raise ValueError(
                 f"{type(self).__name__}: {what} must end in {self.dim} coordinates, got shape {tuple(values.shape)}"
             )
+
+
+class CoordinatewiseMarginal(Marginal):
+    """Independent coordinates: each has a one-dimensional distribution of its own, all of one family.
+
+    A subclass gives the family's parameters and its three functions, from which `Marginals` evaluates the coordinates
+    of many modalities at once.
+
+    Attributes:
+        densities: ``(z, *parameters)`` to the log density of each coordinate in nats, shape of ``z (..., d)``.
+        scores: ``(z, *parameters)`` to the score of each coordinate, likewise.
+        quantiles: inverse of ``scores``.
+    """
+
+    coordinatewise = True
+    densities: ClassVar[Callable[..., Tensor]]
+    scores: ClassVar[Callable[..., Tensor]]
+    quantiles: ClassVar[Callable[..., Tensor]]
+
+    def coordinates(self) -> tuple[Tensor, ...]:
+        """The family's parameters, ``(d, ...)`` each."""
+        raise NotImplementedError
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log density in nats: ``(..., d) -> (...)``."""
+        self._check(z, "z")
+        return self.densities(z, *self.coordinates()).sum(-1)
+
+    def to_scores(self, z: Tensor) -> Tensor:
+        """Scores of each coordinate under its own distribution: ``(..., d) -> (..., d)``."""
+        self._check(z, "z")
+        return self.scores(z, *self.coordinates())
+
+    def from_scores(self, w: Tensor) -> Tensor:
+        """Quantiles of each coordinate's distribution: ``(..., d) -> (..., d)``."""
+        self._check(w, "scores")
+        return self.quantiles(w, *self.coordinates())

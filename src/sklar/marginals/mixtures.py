@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from sklar.marginals.base import Marginal
+from sklar.marginals.base import CoordinatewiseMarginal, Marginal
 from sklar.marginals.em import coordinate_scale, plus_plus_centers, run_em, spread_centers
 from sklar.marginals.univariate import mixture_log_prob, mixture_quantile, mixture_score
 from sklar.numerics import log_normal
@@ -68,20 +68,12 @@ class _Mixture(Marginal):
         self.mean.copy_(mean)
         self.log_scale.copy_(log_scale)
 
-    def _check_rows(self, z: Tensor) -> None:
-        self._check(z, "the rows to fit")
-        if z.ndim != 2 or len(z) < 2:
-            raise ValueError(f"{type(self).__name__}: fitting needs (n, {self.dim}) with n >= 2, got {tuple(z.shape)}")
-        if not bool(torch.isfinite(z).all()):
-            row = int((~torch.isfinite(z)).any(-1).nonzero()[0])
-            raise ValueError(f"{type(self).__name__}: row {row} to fit holds NaN or infinity; leave such rows out")
-
     def extra_repr(self) -> str:
         """Size, for printing."""
         return f"dim={self.dim}, components={self.components}"
 
 
-class IndependentMixtures(_Mixture):
+class IndependentMixtures(CoordinatewiseMarginal, _Mixture):
     """A one-dimensional Gaussian mixture a coordinate, ``f(z) = prod_j sum_k pi_jk N(z_j; mu_jk, s_jk^2)``.
 
     The cheap default: every map is elementwise. Dependence between the coordinates of one modality is left to the
@@ -92,28 +84,19 @@ class IndependentMixtures(_Mixture):
         components: number of components ``K`` of each.
     """
 
-    coordinatewise = True
+    densities = staticmethod(mixture_log_prob)
+    scores = staticmethod(mixture_score)
+    quantiles = staticmethod(mixture_quantile)
+
+    def coordinates(self) -> tuple[Tensor, ...]:
+        """Log weights, means and log scales, ``(d, K)`` each."""
+        return torch.log_softmax(self.logits, -1), self.mean, self.log_scale
 
     def _centers(self, z: Tensor, generator: torch.Generator | None) -> Tensor:
         return spread_centers(z, self.components)
 
     def _pool(self, log_densities: Tensor) -> Tensor:
         return log_densities
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """Log density in nats: ``(..., d) -> (...)``."""
-        self._check(z, "z")
-        return mixture_log_prob(z, torch.log_softmax(self.logits, -1), self.mean, self.log_scale).sum(-1)
-
-    def to_scores(self, z: Tensor) -> Tensor:
-        """Scores of each coordinate under its own mixture: ``(..., d) -> (..., d)``."""
-        self._check(z, "z")
-        return mixture_score(z, torch.log_softmax(self.logits, -1), self.mean, self.log_scale)
-
-    def from_scores(self, w: Tensor) -> Tensor:
-        """Quantiles of each coordinate's mixture: ``(..., d) -> (..., d)``."""
-        self._check(w, "scores")
-        return mixture_quantile(w, torch.log_softmax(self.logits, -1), self.mean, self.log_scale)
 
 
 class GaussianMixture(_Mixture):

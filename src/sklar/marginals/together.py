@@ -8,16 +8,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from sklar.marginals.base import Marginal
-from sklar.marginals.mixtures import IndependentMixtures
-from sklar.marginals.univariate import mixture_log_prob, mixture_quantile, mixture_score
+from sklar.marginals.base import CoordinatewiseMarginal, Marginal
+from sklar.marginals.normal import Normal
 
 
 class Marginals(nn.ModuleList):
     """One marginal a modality, of one kind.
 
-    Mixtures a coordinate are evaluated for all modalities in one operation: small batches are bound by the number of
-    operations, not by their size.
+    Marginals of single coordinates are evaluated for all modalities in one operation: small batches are bound by the
+    number of operations, not by their size.
 
     Args:
         marginals: one a modality.
@@ -26,30 +25,35 @@ class Marginals(nn.ModuleList):
     def __init__(self, marginals: Sequence[Marginal]) -> None:
         super().__init__(marginals)
         self.sizes = [marginal.dim for marginal in marginals]
-        self.coordinatewise = all(isinstance(marginal, IndependentMixtures) for marginal in marginals)
+        self.coordinatewise = all(marginal.coordinatewise for marginal in marginals)
+        self.normal = all(isinstance(marginal, Normal) for marginal in marginals)
 
     def _each(self) -> list[Marginal]:
         return cast("list[Marginal]", list(self))
 
-    def _stacked(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Log weights, means and log scales of all coordinates, ``(D, K)`` each."""
-        mixtures = cast("list[IndependentMixtures]", list(self))
-        logits = torch.cat([mixture.logits for mixture in mixtures])
-        mean = torch.cat([mixture.mean for mixture in mixtures])
-        return torch.log_softmax(logits, -1), mean, torch.cat([mixture.log_scale for mixture in mixtures])
+    @property
+    def _family(self) -> CoordinatewiseMarginal:
+        return cast("CoordinatewiseMarginal", self[0])
+
+    def coordinates(self) -> tuple[Tensor, ...]:
+        """Parameters of the coordinates of all modalities, one modality after the other, ``(D, ...)`` each."""
+        each = [marginal.coordinates() for marginal in cast("list[CoordinatewiseMarginal]", list(self))]
+        return tuple(torch.cat(parameter) for parameter in zip(*each, strict=True))
 
     def log_prob(self, z: Sequence[Tensor]) -> Tensor:
         """Log densities in nats: ``(..., d_m)`` a modality ``-> (..., M)``."""
         if not self.coordinatewise:
             return torch.stack([marginal.log_prob(value) for marginal, value in zip(self._each(), z, strict=True)], -1)
-        each = mixture_log_prob(torch.cat(list(z), -1), *self._stacked())
+        each = self._family.densities(torch.cat(list(z), -1), *self.coordinates())
+        if len(set(self.sizes)) == 1:
+            return each.unflatten(-1, (len(self.sizes), self.sizes[0])).sum(-1)
         return torch.stack([part.sum(-1) for part in each.split(self.sizes, -1)], -1)
 
     def to_scores(self, z: Sequence[Tensor]) -> list[Tensor]:
         """Scores: ``(..., d_m)`` a modality to the same."""
         if not self.coordinatewise:
             return [marginal.to_scores(value) for marginal, value in zip(self._each(), z, strict=True)]
-        return list(mixture_score(torch.cat(list(z), -1), *self._stacked()).split(self.sizes, -1))
+        return list(self._family.scores(torch.cat(list(z), -1), *self.coordinates()).split(self.sizes, -1))
 
     def from_scores(self, w: Sequence[Tensor], wanted: Tensor) -> list[Tensor]:
         """Embeddings from scores, only where they are wanted; zeros elsewhere.
@@ -71,8 +75,13 @@ class Marginals(nn.ModuleList):
         scores = torch.cat(list(w), -1)
         sizes = torch.tensor(self.sizes, device=wanted.device)
         cells = wanted.repeat_interleave(sizes, dim=-1)
+        if self.normal:  # cheaper than choosing
+            z = self._family.quantiles(torch.where(cells, scores, 0.0), *self.coordinates())
+            z = torch.where(cells, z, 0.0)
+            return list(z.split(self.sizes, -1))
         place = cells.flatten().nonzero().flatten()
         column = place % cells.shape[1]
-        z = mixture_quantile(scores.flatten(1)[:, place], *(parameter[column] for parameter in self._stacked()))
+        parameters = (parameter[column] for parameter in self.coordinates())
+        z = self._family.quantiles(scores.flatten(1)[:, place], *parameters)
         whole = torch.zeros_like(scores).flatten(1).index_copy(1, place, z)
         return list(whole.unflatten(1, cells.shape).split(self.sizes, -1))
