@@ -105,6 +105,7 @@ def test_bad_inputs_are_named(name, x, error, message, networks):
         ({"kind": "table", "columns": [{"name": "a", "categories": []}]}, "empty list of categories"),
         ({"kind": "lstm", "channels": 0}, "at least one channel"),
         ({"kind": "lstm", "channels": 2, "step": 0}, "above 0 hours"),
+        ({"kind": "lstm", "channels": 2, "layers": 0}, "at least one layer, got 0"),
         ({"kind": "lstm", "channels": 2, "fill": "mean"}, "'zero' or 'forward'"),
         ({"kind": "lstm", "channels": 2, "statistics": ["median"]}, "unknown statistics"),
         ({"kind": "transformer", "channels": 2, "heads": 3}, "3 heads do not divide"),

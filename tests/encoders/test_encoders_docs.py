@@ -28,7 +28,7 @@ def waves(rows, seed):
 
 
 def test_own_module_is_short_trained_saved_and_loaded(tmp_path, monkeypatch):
-    module, use = CODE
+    module, _, use = CODE
     assert len(module.strip().splitlines()) <= 30
     (tmp_path / "my_encoders.py").write_text(module)
     monkeypatch.syspath_prepend(tmp_path)
@@ -39,6 +39,18 @@ def test_own_module_is_short_trained_saved_and_loaded(tmp_path, monkeypatch):
     probabilities, target = names["probabilities"][seen, 1], names["validation"].target[seen]
     assert torch.equal(names["probabilities"], names["model"].predict(names["validation"]))
     assert roc_auc_score(target, probabilities) > 0.9
+
+
+def test_own_module_split_into_tokens_and_pooling_gives_the_same():
+    names = {}
+    exec(CODE[0] + CODE[1], names)
+    whole, split = names["Spectrum"](4, 8, samples=40), names["SplitSpectrum"](4, 8, samples=40)
+    split.load_state_dict(whole.state_dict())
+    x = waves(6, 0).inputs["wave"]
+    tokens, padding = split.tokens(x)
+    assert tokens.shape == (6, 40, split.token_width)
+    assert not padding.any()
+    assert torch.allclose(split.encode(x), whole.encode(x), atol=1e-6)
 
 
 def test_every_kind_and_every_argument_is_in_the_table():

@@ -9,9 +9,10 @@ from zlib import crc32
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sklar.encoders.base import Encoder, mlp
+from sklar.encoders.base import mlp
+from sklar.encoders.one_token import OneTokenEncoder
 from sklar.encoders.reading import strings
 from sklar.encoders.sketch import random_signs
 
@@ -20,7 +21,7 @@ TEXTS_KEPT = 50_000  # whose counts are remembered
 NORM = 8.0  # of the input: its few large entries should move a layer of thousands of inputs neither little nor wildly
 
 
-class BagOfWordsEncoder(Encoder):
+class BagOfWordsEncoder(OneTokenEncoder):
     """Log counts, weighted by how rare a word is among the training rows, scaled to one length, through a hidden layer.
 
     All texts of a row count together. A row without any word is encoded as zeros. The likelihood speaks of a random
@@ -60,7 +61,8 @@ class BagOfWordsEncoder(Encoder):
         self.buckets, self.ngrams, self.notes = buckets, ngrams, notes
         self.register_buffer("rarity", torch.ones(buckets))
         self.register_buffer("signs", random_signs(buckets, features))
-        self.network: nn.Sequential = mlp(buckets, hidden, 2 * dim, dropout)
+        self.token_width = hidden
+        self.network = mlp(buckets, hidden, 2 * dim, dropout)
         self._counted: OrderedDict[str, tuple[np.ndarray, np.ndarray]] = OrderedDict()
 
     def read(self, x: Any, shown: Tensor, name: str) -> Tensor:
@@ -99,12 +101,11 @@ class BagOfWordsEncoder(Encoder):
         """A random projection of the log counts."""
         return torch.log1p(x) @ self.signs
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Weighted log counts, scaled to one length, through the network."""
+    def prepare(self, x: Tensor) -> Tensor:
+        """Weighted log counts, scaled to one length."""
         weighted = torch.log1p(x) * self.rarity
         length = torch.linalg.vector_norm(weighted, dim=-1, keepdim=True)
-        outputs: Tensor = self.network(NORM * weighted / torch.where(length > 0, length, 1.0))
-        return outputs
+        return NORM * weighted / torch.where(length > 0, length, 1.0)
 
     def feature_names(self) -> list[str]:
         """``"projection <i>"``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +18,18 @@ def mlp(inputs: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential
     return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, outputs))
 
 
+def no_padding(tokens: Tensor) -> Tensor:
+    """Padding of tokens ``(B, L, W)`` that are all there: False, ``(B, L)``."""
+    return tokens.new_zeros(tokens.shape[:2], dtype=torch.bool)
+
+
 class Encoder(nn.Module):
     """One modality's input to the mean and log standard deviation of ``q(z | x)``.
 
-    A subclass gives `read`, `describe` and `encode`; `start` where it has statistics of its own. It is made from a
-    *specification*, ``{"kind": ..., further arguments of the class}``, which JSON can hold: that is what a model's
-    settings keep of it, beside its weights.
+    A subclass gives `read`, `describe`, and either `encode` or, so that models which look inside can use it,
+    ``token_width``, `tokens` and `pool`; `start` where it has statistics of its own. It is made from a *specification*,
+    ``{"kind": ..., further arguments of the class}``, which JSON can hold: that is what a model's settings keep of it,
+    beside its weights.
 
     Args:
         features: number ``F`` of features that stand for the input in the likelihood (see `describe`).
@@ -61,7 +68,41 @@ class Encoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """``(B, ...) -> (B, 2 d)``: means and unbounded log standard deviations; rows that lack it are never given."""
-        raise NotImplementedError
+        return self.pool(*self.tokens(x))
+
+    @cached_property  # unlike a property it lets a constructor set the attribute
+    def token_width(self) -> int:
+        """Width ``W`` of the tokens; a subclass sets it in its constructor.
+
+        Raises:
+            NotImplementedError: the encoder has no tokens; the remedy is named.
+        """
+        self._without_tokens()
+
+    def tokens(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden features on the way to `encode`, ``(B, L, W)``, and which of them are padding, bool ``(B, L)``.
+
+        Every row has at least one token that is not padding. ``L`` may differ from batch to batch. What stands in a
+        padded token never matters. Rows that lack the modality are never given.
+
+        Raises:
+            NotImplementedError: the encoder has no tokens; the remedy is named.
+        """
+        self._without_tokens()
+
+    def pool(self, tokens: Tensor, padding: Tensor) -> Tensor:
+        """What `encode` gives, ``(B, 2 d)``, from tokens; a model may have changed them, but neither number nor order.
+
+        Raises:
+            NotImplementedError: the encoder has no tokens; the remedy is named.
+        """
+        self._without_tokens()
+
+    def _without_tokens(self) -> NoReturn:
+        raise NotImplementedError(
+            f"{type(self).__name__} has no tokens, and this model looks inside its encoders: give the encoder "
+            "token_width, tokens and pool (docs/encoders.md, Tokens), or choose another encoder or another model"
+        )
 
     def feature_names(self) -> list[str]:
         """Names of the ``F`` features of `describe`."""
@@ -80,7 +121,12 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation ``(B, d)`` each, the latter kept within [-5, 2]."""
-        mean, log_scale = self.encode(x).chunk(2, dim=-1)
+        return self.posterior(self.encode(x))
+
+    @staticmethod
+    def posterior(outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """What `encode` or `pool` gave, ``(B, 2 d)``, as `forward` gives it."""
+        mean, log_scale = outputs.chunk(2, dim=-1)
         return mean, log_scale.clamp(*LOG_SCALE_RANGE)
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sklar.encoders.base import Encoder
+from sklar.encoders.base import Encoder, no_padding
 from sklar.encoders.pixels import read_images, resized, thumbnail, thumbnail_names
 
 
@@ -16,7 +16,7 @@ class ConvNetEncoder(Encoder):
     """Blocks of convolution, normalisation within the image, ReLU; each but the first halves the image.
 
     Images are resized to ``size x size``; what is left at the end, 4 x 4 places or so, goes through a linear layer. The
-    likelihood speaks of a thumbnail.
+    likelihood speaks of a thumbnail. Those places are the tokens.
 
     Args:
         dim: embedding width ``d``.
@@ -42,7 +42,7 @@ class ConvNetEncoder(Encoder):
         if channels < 1 or size < 1 or thumbnail < 1:
             raise ValueError("channels, size and thumbnail must be at least 1")
         super().__init__(channels * thumbnail**2, dim)
-        self.channels, self.size, self.thumbnail = channels, size, thumbnail
+        self.channels, self.size, self.thumbnail, self.token_width = channels, size, thumbnail, hidden
         halvings = max(0, round(math.log2(size / 4)))
         widths = [channels, *(max(8, hidden >> (halvings - i)) for i in range(halvings)), hidden]
         layers: list[nn.Module] = []
@@ -80,9 +80,15 @@ class ConvNetEncoder(Encoder):
         """A thumbnail, channel by channel."""
         return thumbnail(x, self.thumbnail)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """The standardised image through the network."""
-        outputs: Tensor = self.network((resized(x, self.size, self.size) - self.centre) / self.contrast)
+    def tokens(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The places of the last block, row after row."""
+        maps: Tensor = self.network[:-3]((resized(x, self.size, self.size) - self.centre) / self.contrast)
+        tokens = maps.flatten(2).mT
+        return tokens, no_padding(tokens)
+
+    def pool(self, tokens: Tensor, padding: Tensor) -> Tensor:
+        """All places through the linear layer."""
+        outputs: Tensor = self.network[-3:](tokens.mT)  # flattened channel by channel
         return outputs
 
     def feature_names(self) -> list[str]:

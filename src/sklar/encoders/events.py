@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sklar.encoders.attention import LatentPool, TimeEncoding, Transformer
+from sklar.encoders.base import no_padding
 from sklar.encoders.reading import Names
 from sklar.encoders.records import Events, EventsInput, by_code, fit_by_code
 from sklar.encoders.standardize import Standardize
@@ -17,15 +18,17 @@ from sklar.encoders.summarized import SummarizedEncoder
 
 
 class EventsEncoder(SummarizedEncoder):
-    """What was measured, its value and when, as tokens that a few learned queries look at; linear in the events.
+    """What was measured, its value and when, as vectors that a few learned queries look at; linear in the events.
 
-    A token adds up: its code's embedding; its value, standardised by code, times a direction of the code's own (a
+    An event adds up: its code's embedding; its value, standardised by code, times a direction of the code's own (a
     vector instead where it has no value); encodings of the hour, and of the hours to the row's last event; and the gap
     ``log(1 + hours)`` to the previous event of the same code. A hidden layer makes the sum nonlinear.
 
+    The encoder's tokens are what the queries found, not the events: as many in every row, whatever its events.
+
     Args:
         dim: embedding width ``d``.
-        hidden: width of the tokens.
+        hidden: width of the vectors and of the tokens.
         dropout: rate within attention.
         codes: number, names or ``{"name", "unit"}`` of the codes.
         latents: number of queries.
@@ -55,6 +58,7 @@ class EventsEncoder(SummarizedEncoder):
     ) -> None:
         super().__init__(EventsInput(codes), statistics, dim)
         count = len(self.source.names)
+        self.token_width = hidden
         self.by_code = Standardize(count)
         self.code = nn.Embedding(count, hidden)
         self.direction = nn.Embedding(count, hidden)
@@ -62,8 +66,8 @@ class EventsEncoder(SummarizedEncoder):
         self.hour = TimeEncoding(hidden)
         self.recency = TimeEncoding(hidden)
         self.gap = nn.Linear(2, hidden)
-        self.token = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden))
-        self.pool = LatentPool(hidden, heads, latents, dropout)
+        self.event = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden))
+        self.latents = LatentPool(hidden, heads, latents, dropout)
         self.layers = Transformer(hidden, heads, layers, dropout)
         self.output = nn.Linear(latents * hidden, 2 * dim)
 
@@ -72,23 +76,27 @@ class EventsEncoder(SummarizedEncoder):
         super().start(x)
         fit_by_code(self.by_code, self.source.events(x))
 
-    def encode(self, x: Tensor) -> Tensor:
-        """What the queries found, through a linear layer."""
+    def tokens(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What the queries found, after the layers between them: one a query, never padding."""
         events = self.source.events(x)
         value = by_code(self.by_code, events)
         known = ~value.isnan()[..., None]
         valued = torch.where(known[..., 0], value, 0.0)[..., None] * self.direction(events.code)
         last = torch.where(events.there, events.hours, -torch.inf).amax(1, keepdim=True)
         recency = torch.where(events.there, last - events.hours, 0.0)
-        tokens = self.token(
+        vectors = self.event(
             self.code(events.code)
             + torch.where(known, valued, self.alone.to(valued))
             + self.hour(events.hours)
             + self.recency(recency)
             + self.gap(gaps(events))
         )
-        found = self.layers(self.pool(tokens, ~events.there))
-        outputs: Tensor = self.output(found.flatten(1))
+        tokens = self.layers(self.latents(vectors, ~events.there))
+        return tokens, no_padding(tokens)
+
+    def pool(self, tokens: Tensor, padding: Tensor) -> Tensor:
+        """All of them through a linear layer."""
+        outputs: Tensor = self.output(tokens.flatten(1))
         return outputs
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sklar.encoders.backbone import FrozenBackbone, fetch, load_network, transformers, without_pooler
-from sklar.encoders.base import Encoder, mlp
+from sklar.encoders.base import Encoder, mlp, no_padding
 from sklar.encoders.pixels import read_images, resized, thumbnail, thumbnail_names
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and standard deviation of the channels
@@ -26,6 +26,9 @@ class ImageEncoder(Encoder):
     distinct image passes through the network once and the likelihood speaks of its features; trained, the likelihood
     speaks of a thumbnail. No row's embedding depends on others: batch normalisation keeps its statistics when
     fine-tuned and is replaced by group normalisation from scratch.
+
+    The tokens are the places of a convolutional network's last map, or the states of a transformer, [CLS] first. Of a
+    frozen network only the pooled features are kept: one token.
 
     Args:
         dim: embedding width ``d``.
@@ -95,9 +98,8 @@ class ImageEncoder(Encoder):
         if takes not in (channels, 3):
             raise ValueError(f"{what} reads {takes} channels, the images have {channels}")
         super().__init__(channels * thumbnail**2 if trainable else width, dim)
-        self.channels, self.takes, self.trainable, self.thumbnail, self.width = (
-            channels, takes, trainable, thumbnail, width,
-        )  # fmt: skip
+        self.channels, self.takes, self.trainable, self.thumbnail = channels, takes, trainable, thumbnail
+        self.width = self.token_width = width
         own = getattr(settings, "image_size", None) or _side(given.get("size"))
         self.size = size or (int(own) if isinstance(own, int) else SIDE)
         if isinstance(getattr(settings, "image_size", None), int) and self.size != settings.image_size:
@@ -114,6 +116,7 @@ class ImageEncoder(Encoder):
             about = f"{self.size} {self.mean.flatten().tolist()} {self.std.flatten().tolist()}"
             self.frozen = FrozenBackbone(str(model), "image", width, about, memory, cache)
             self.register_buffer("fingerprint", torch.zeros(32, dtype=torch.uint8))
+        self.convolutional = trainable and self._gives_maps()
         self.label = str(model)
         self.network = mlp(width, hidden, 2 * dim, dropout)
 
@@ -125,6 +128,14 @@ class ImageEncoder(Encoder):
                 module.eval()
         return self
 
+    @torch.no_grad()
+    def _gives_maps(self) -> bool:
+        """Whether the network is convolutional, which no configuration says: one black image tells."""
+        mode = self.backbone.training
+        states = self._states(self.backbone.eval(), self.mean.new_zeros(1, self.takes, self.size, self.size))
+        self.backbone.train(mode)
+        return states.ndim == 4
+
     def read(self, x: Any, shown: Tensor, name: str) -> Tensor:
         """Images ``(B, C, H, W)`` in [0, 1]; frozen, their features ``(B, width)``, NaN in rows that lack it."""
         images = read_images(x, shown, name, self.channels, self.anchor)
@@ -133,7 +144,7 @@ class ImageEncoder(Encoder):
         chosen = images[shown.to(images.device)]
 
         def run(network: nn.Module, places: list[int]) -> Tensor:
-            return self._pooled(network, chosen[places])
+            return _pooled(self._states(network, chosen[places]))
 
         shape = repr(tuple(images.shape[1:])).encode()
         contents = [shape + image.numpy().tobytes() for image in chosen.detach().float().cpu()]
@@ -142,13 +153,13 @@ class ImageEncoder(Encoder):
         value[shown.to(value.device)] = torch.from_numpy(found).to(value)
         return value
 
-    def _pooled(self, network: nn.Module, images: Tensor) -> Tensor:
-        """Features ``(B, width)``: the average over the places of a convolutional network, the state of [CLS]."""
+    def _states(self, network: nn.Module, images: Tensor) -> Tensor:
+        """A convolutional network's last map ``(B, width, h, w)``, a transformer's states ``(B, L, width)``."""
         if self.takes == 3 and images.shape[1] == 1:
             images = images.expand(-1, 3, -1, -1)
         images = (resized(images, self.size, self.size) - self.mean) / self.std
         states: Tensor = network(pixel_values=images).last_hidden_state
-        return states.mean((2, 3)) if states.ndim == 4 else states[:, 0]
+        return states
 
     @torch.no_grad()
     def start(self, x: Tensor) -> None:
@@ -161,10 +172,18 @@ class ImageEncoder(Encoder):
         """A thumbnail, channel by channel, or the features of the frozen network."""
         return thumbnail(x, self.thumbnail) if self.trainable else x
 
-    def encode(self, x: Tensor) -> Tensor:
-        """The pooled features through the network."""
-        features = self._pooled(self.backbone, x) if self.trainable else self.scaling(x)
-        outputs: Tensor = self.network(features)
+    def tokens(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Places or states of the vision network; frozen, its standardised features."""
+        if self.trainable:
+            states = self._states(self.backbone, x)
+            tokens = states.flatten(2).mT if states.ndim == 4 else states
+        else:
+            tokens = self.scaling(x)[:, None]
+        return tokens, no_padding(tokens)
+
+    def pool(self, tokens: Tensor, padding: Tensor) -> Tensor:
+        """The average of a map's places, or the first token, through the hidden layer."""
+        outputs: Tensor = self.network(tokens.mean(1) if self.convolutional else tokens[:, 0])
         return outputs
 
     def feature_names(self) -> list[str]:
@@ -172,6 +191,11 @@ class ImageEncoder(Encoder):
         if self.trainable:
             return thumbnail_names(self.channels, self.thumbnail)
         return [f"{self.label} {i}" for i in range(self.width)]
+
+
+def _pooled(states: Tensor) -> Tensor:
+    """Features ``(B, width)``: the average over the places of a convolutional network, the state of [CLS]."""
+    return states.mean((2, 3)) if states.ndim == 4 else states[:, 0]
 
 
 def _from_scratch(library: Any, config: Mapping[str, Any]) -> Any:

@@ -21,6 +21,9 @@ class LSTMEncoder(SummarizedEncoder):
     What goes in a bin: standardised values, filled where nothing was measured; which were measured; optionally how long
     ago they were.
 
+    The tokens are the states below the top layer, one a bin, and `pool` runs that layer: what a model does to tokens
+    happens between the layers. With a single layer they are its own states, of which `pool` takes the last.
+
     Args:
         dim: embedding width ``d``.
         hidden: units of each layer.
@@ -57,10 +60,15 @@ class LSTMEncoder(SummarizedEncoder):
         super().__init__(source, statistics, dim)
         if fill not in ("zero", "forward"):
             raise ValueError(f"unknown fill {fill!r}; choose 'zero' or 'forward'")
-        self.fill, self.gaps, self.step = fill, gaps, step
+        if layers < 1:
+            raise ValueError(f"an LSTM needs at least one layer, got {layers}")
+        self.fill, self.gaps, self.step, self.token_width = fill, gaps, step, hidden
         self.by_channel = Standardize(len(source.names))
         width = (3 if gaps else 2) * len(source.names)
-        self.recurrent = nn.LSTM(width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        lower = max(layers - 1, 1)
+        self.recurrent = nn.LSTM(width, hidden, lower, batch_first=True, dropout=dropout if lower > 1 else 0.0)
+        self.between = nn.Dropout(dropout)
+        self.top = nn.LSTM(hidden, hidden, batch_first=True) if layers > 1 else None
         self.output = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, 2 * dim))
 
     def start(self, x: Tensor) -> None:
@@ -82,9 +90,19 @@ class LSTMEncoder(SummarizedEncoder):
                 parts.append(torch.log1p((bins - latest) * self.step).to(x))
         return torch.cat(parts, -1)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """The last state through a linear layer. Later bins than a row's last are computed and never looked at."""
+    def tokens(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """States of the layers but the top one, after dropout; bins after a row's last are padding."""
         length = lengths(x)
-        states, _ = self.recurrent(self.inputs(x[:, : int(length.max())]))
-        outputs: Tensor = self.output(states[torch.arange(len(x), device=x.device), length - 1])
+        bins = int(length.max())
+        states, _ = self.recurrent(self.inputs(x[:, :bins]))
+        padding = torch.arange(bins, device=x.device) >= length[:, None]
+        return states if self.top is None else self.between(states), padding
+
+    def pool(self, tokens: Tensor, padding: Tensor) -> Tensor:
+        """The top layer, and its state at a row's last bin through a linear layer."""
+        states = torch.where(padding[..., None], 0.0, tokens)  # NaN there would reach the weights' gradients
+        if self.top is not None:
+            states, _ = self.top(states)
+        last = (~padding).sum(1) - 1
+        outputs: Tensor = self.output(states[torch.arange(len(states), device=states.device), last])
         return outputs

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sklar.encoders.base import mlp
+from sklar.encoders.one_token import OneTokenEncoder
 from sklar.encoders.reading import Names
 from sklar.encoders.records import EventsInput
 from sklar.encoders.series import SeriesInput
@@ -16,7 +17,7 @@ from sklar.encoders.summaries import STATISTICS
 from sklar.encoders.summarized import SummarizedEncoder
 
 
-class SummaryEncoder(SummarizedEncoder):
+class SummaryEncoder(OneTokenEncoder, SummarizedEncoder):
     """Standardised statistics of each channel and whether it was measured, through one hidden layer.
 
     Args:
@@ -46,12 +47,12 @@ class SummaryEncoder(SummarizedEncoder):
             raise ValueError("a summary needs either the channels of a series or the codes of events")
         source = EventsInput(codes) if codes is not None else SeriesInput(channels, step)  # type: ignore[arg-type]
         super().__init__(source, statistics, dim)
+        self.token_width = hidden
         self.network = mlp(len(self.scaling.mean) + len(source.names), hidden, 2 * dim, dropout)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """The statistics, zero where unknown, and a channel's indicator, through the network."""
+    def prepare(self, x: Tensor) -> Tensor:
+        """The statistics, zero where unknown, and a channel's indicator."""
         values, known = self.features(x)
         measured = known.unflatten(1, (-1, len(self.statistics)))
         valued = [i for i, name in enumerate(self.statistics) if name != "count"]  # the count is always known
-        outputs: Tensor = self.network(torch.cat([values, measured[..., valued].any(-1).to(values)], -1))
-        return outputs
+        return torch.cat([values, measured[..., valued].any(-1).to(values)], -1)

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from sklar.encoders.base import Encoder, mlp
+from sklar.encoders.base import mlp
+from sklar.encoders.one_token import OneTokenEncoder
 from sklar.encoders.reading import Names, names_of, numbers
 from sklar.numerics.masking import only_observed
 
 
-class TableEncoder(Encoder):
+class TableEncoder(OneTokenEncoder):
     """Standardised numbers, a column a category, and which columns are missing, through one hidden layer.
 
     The hidden layer's weights of a category's column are its embedding; "missing" has one of its own, in every column.
@@ -36,6 +37,7 @@ class TableEncoder(Encoder):
         features = sum(1 if names is None else len(names) for names in categories)
         super().__init__(features, dim)
         self.names, self.categories = labels, categories
+        self.token_width = hidden
         self.network = mlp(features + len(self.names), hidden, 2 * dim, dropout)
 
     def read(self, x: Any, shown: Tensor, name: str) -> Tensor:
@@ -72,11 +74,10 @@ class TableEncoder(Encoder):
             parts.append(torch.where(known, chosen, torch.nan))
         return torch.cat(parts, -1)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """The features, zero where unknown, and an indicator a missing column, through the network."""
+    def prepare(self, x: Tensor) -> Tensor:
+        """The features, zero where unknown, and an indicator a missing column."""
         values, _ = self.features(x)
-        outputs: Tensor = self.network(torch.cat([values, x.isnan().to(values)], -1))
-        return outputs
+        return torch.cat([values, x.isnan().to(values)], -1)
 
     def feature_names(self) -> list[str]:
         """The columns' names, ``"<column> = <category>"`` for categories."""

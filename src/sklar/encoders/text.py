@@ -25,6 +25,9 @@ class TextEncoder(Encoder):
     speaks of a random projection of the log counts of the tokens. Blank texts count as none. A row without texts is
     encoded as zeros and the number of its notes, none.
 
+    The tokens of the encoder are the notes' features, before they are combined, not the language model's own tokens, of
+    which nothing is kept where it is frozen. One of zeros comes before them; it is padding unless a row has no notes.
+
     Args:
         dim: embedding width ``d``.
         hidden: hidden units.
@@ -79,8 +82,8 @@ class TextEncoder(Encoder):
         if tokens > getattr(config, "max_position_embeddings", tokens):
             raise ValueError(f"model {model!r} reads {config.max_position_embeddings} tokens, not {tokens}")
         super().__init__(features if trainable else width, dim)
-        self.model, self.pooling, self.tokens, self.notes, self.trainable = model, pooling, tokens, notes, trainable
-        self.width, self.vocabulary = width, config.vocab_size
+        self.model, self.pooling, self.limit, self.notes, self.trainable = model, pooling, tokens, notes, trainable
+        self.width, self.token_width, self.vocabulary = width, width, config.vocab_size
         if trainable:
             self.backbone = load_network(library, model)
             self.norm = nn.LayerNorm(width)
@@ -105,7 +108,7 @@ class TextEncoder(Encoder):
             there[row, : len(texts)] = True
         flat = [text for texts in rows for text in texts]
         if self.trainable:
-            value = torch.full((len(rows), self.notes, self.tokens), -1)
+            value = torch.full((len(rows), self.notes, self.limit), -1)
             value[there] = self._padded(flat)
             return value.to(device)
 
@@ -122,7 +125,7 @@ class TextEncoder(Encoder):
 
     def _padded(self, texts: list[str]) -> Tensor:
         """Tokens ``(n, tokens)``, -1 for padding."""
-        value = torch.full((len(texts), self.tokens), -1)
+        value = torch.full((len(texts), self.limit), -1)
         for place, text in enumerate(texts):
             tokens = torch.from_numpy(self._tokens(text))
             value[place, : len(tokens)] = tokens
@@ -139,7 +142,7 @@ class TextEncoder(Encoder):
                     f"model {self.model!r}: its tokenizer knows {known} of the model's {self.vocabulary} tokens; are "
                     "the tokenizer's files missing (tokenizer.json, or vocab.txt and the like)?"
                 )
-        tokens = np.array(self._tokenizer(text, truncation=True, max_length=self.tokens)["input_ids"], np.int64)
+        tokens = np.array(self._tokenizer(text, truncation=True, max_length=self.limit)["input_ids"], np.int64)
         if not len(tokens):  # a tokenizer without special tokens, and a text without words
             tokens = np.zeros(1, np.int64)
         if tokens.max() >= self.vocabulary:
@@ -170,8 +173,8 @@ class TextEncoder(Encoder):
             return log_count_sketch(x.flatten(1), self.signs)
         return x.nanmean(1)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """The notes' features, combined, and how many there are, through the network."""
+    def tokens(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The notes' features ``(B, 1 + notes, width)``; the first token stands for having no note."""
         if self.trainable:
             there = (x >= 0).any(-1)
             notes = self.anchor.new_zeros(*there.shape, self.width)
@@ -184,10 +187,16 @@ class TextEncoder(Encoder):
             notes = self.scaling(x)
             there = ~notes.isnan().any(-1)
             notes = torch.where(there[..., None], notes, 0.0)
-        score = notes.new_zeros(there.shape) if self.score is None else self.score(notes)[..., 0]
-        weight = torch.where(there, score, -1e4).softmax(1)
-        mean = weight[..., None].mul(notes).sum(1)  # notes that are not there are zero
-        count = torch.log1p(there.sum(1, keepdim=True).to(mean))
+        tokens = torch.cat([notes.new_zeros(len(notes), 1, self.width), notes], 1)
+        return tokens, torch.cat([there.any(1, keepdim=True), ~there], 1)
+
+    def pool(self, tokens: Tensor, padding: Tensor) -> Tensor:
+        """The tokens, combined, and how many notes there are, through the network."""
+        tokens = torch.where(padding[..., None], 0.0, tokens)
+        score = tokens.new_zeros(padding.shape) if self.score is None else self.score(tokens)[..., 0]
+        weight = torch.where(padding, -torch.inf, score).softmax(1)
+        mean = weight[..., None].mul(tokens).sum(1)
+        count = torch.log1p((~padding[:, 1:]).sum(1, keepdim=True).to(mean))
         outputs: Tensor = self.network(torch.cat([mean, count], -1))
         return outputs
 

@@ -63,10 +63,10 @@ class TransformerEncoder(SummarizedEncoder):
             raise ValueError(f"unknown pooling {pooling!r}; choose 'mean' or 'cls'")
         if patch < 1:
             raise ValueError(f"a patch needs at least one bin, got {patch}")
-        self.patch, self.pooling, self.step = patch, pooling, step
+        self.patch, self.pooling, self.step, self.token_width = patch, pooling, step, hidden
         count = len(source.names)
         self.by_channel = Standardize(count)
-        self.tokens = nn.Linear(2 * count * patch, hidden)
+        self.cells = nn.Linear(2 * count * patch, hidden)
         self.time = TimeEncoding(hidden, time == "learned", shortest=2 * step)
         if pooling == "cls":
             self.cls = nn.Parameter(0.02 * torch.randn(hidden))
@@ -78,8 +78,8 @@ class TransformerEncoder(SummarizedEncoder):
         super().start(x)
         self.by_channel.fit(x)
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Pooled tokens through a linear layer."""
+    def tokens(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """After the layers, one a patch; the first is the token of its own where that is what `pool` looks at."""
         length = lengths(x)
         count = -(-int(length.max()) // self.patch)  # tokens of the longest
         bins = count * self.patch
@@ -90,12 +90,15 @@ class TransformerEncoder(SummarizedEncoder):
         cells = torch.cat([torch.where(known, values, 0.0), known.to(x)], -1)
         place = torch.arange(count, device=x.device)
         hours = (place * (self.patch * self.step)).to(x)
-        tokens = self.tokens(cells.unflatten(1, (count, self.patch)).flatten(2)) + self.time(hours)
+        tokens = self.cells(cells.unflatten(1, (count, self.patch)).flatten(2)) + self.time(hours)
         padding = place >= -(-length // self.patch)[:, None]
         if self.pooling == "cls":
             tokens = torch.cat([self.cls.expand(len(x), 1, -1).to(tokens), tokens], 1)
             padding = torch.cat([padding.new_zeros(len(x), 1), padding], 1)
-        tokens = self.layers(tokens, padding)
+        return self.layers(tokens, padding), padding
+
+    def pool(self, tokens: Tensor, padding: Tensor) -> Tensor:
+        """Their mean, or the first, through a linear layer."""
         if self.pooling == "cls":
             pooled = tokens[:, 0]
         else:

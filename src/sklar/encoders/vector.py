@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from sklar.encoders.base import Encoder, mlp
+from sklar.encoders.base import mlp
+from sklar.encoders.one_token import OneTokenEncoder
 from sklar.encoders.reading import numbers
 from sklar.numerics.masking import only_observed
 
 
-class VectorEncoder(Encoder):
+class VectorEncoder(OneTokenEncoder):
     """``x (B, inputs)``, complete where it is observed, through one hidden layer.
 
     Args:
@@ -32,6 +33,7 @@ class VectorEncoder(Encoder):
         if columns is not None and len(columns) != inputs:
             raise ValueError(f"{len(columns)} column names for {inputs} features")
         self.inputs, self.columns = inputs, columns
+        self.token_width = hidden
         self.network = mlp(inputs, hidden, 2 * dim, dropout)
 
     def read(self, x: Any, shown: Tensor, name: str) -> Tensor:
@@ -42,10 +44,10 @@ class VectorEncoder(Encoder):
         """The vector itself."""
         return x
 
-    def encode(self, x: Tensor) -> Tensor:
-        """The standardised vector through the network."""
-        outputs: Tensor = self.network(self.scaling(x))
-        return outputs
+    def prepare(self, x: Tensor) -> Tensor:
+        """The standardised vector."""
+        standard: Tensor = self.scaling(x)
+        return standard
 
     def feature_names(self) -> list[str]:
         """The columns' names, or their numbers."""
