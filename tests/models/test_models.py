@@ -1,19 +1,28 @@
 """One test over all models."""
 
+from dataclasses import asdict
+
 import pytest
 import torch
 
 from sklar.copulas.patterns import all_patterns
 from sklar.data import Batch, completely_at_random
-from sklar.models import MODELS, VariationalCopula, make_model
+from sklar.models import MODELS, NO_RECIPE, VariationalCopula, make_model
+from sklar.models.alignment import ALIGNMENTS
 from sklar.training import Schedule, load_model, save_model, train
 
 COPULAS_TRIED = ("student", "vine", "factor")  # variational_copula has the Gaussian one
-EVERY = pytest.mark.parametrize("name", [*MODELS, *COPULAS_TRIED])
+VARIANTS = {  # of the variational copula model, whose default has the Gaussian one, and of the options of every model
+    **{copula: ("variational_copula", {"copula": copula}) for copula in COPULAS_TRIED},
+    **{f"align by {kind}": ("concat", {"alignment": kind}) for kind in ALIGNMENTS},
+}
+BLIND = "missingness_only"  # to what the inputs hold
+EVERY = pytest.mark.parametrize("name", [*MODELS, *VARIANTS])
 WIDTHS = {"a": 5, "b": 3, "c": 4}
+TASKS = ("classification", "multilabel", "regression")
 
 
-def toy(rows, seed=0, missing=0.4):
+def toy(rows, seed=0, missing=0.4, task="classification"):
     """The class moves one coordinate of each of three noisy views."""
     generator = torch.Generator().manual_seed(seed)
     target = torch.randint(3, (rows,), generator=generator)
@@ -21,36 +30,49 @@ def toy(rows, seed=0, missing=0.4):
         name: 2 * torch.eye(3, d)[target] + 0.5 * torch.randn(rows, d, generator=generator)
         for name, d in WIDTHS.items()
     }
-    return Batch(inputs, completely_at_random(rows, 3, missing, generator), target)
+    targets = {"classification": target, "multilabel": torch.eye(3)[target], "regression": target.float()}
+    return Batch(inputs, completely_at_random(rows, 3, missing, generator), targets[task])
 
 
 def model(name, **settings):
     torch.manual_seed(0)
-    if name in COPULAS_TRIED:
-        name, settings = "variational_copula", {"copula": name, **settings}
-    return make_model(name, inputs=WIDTHS, classes=3, dim=4, hidden=16, **settings)
+    name, own = VARIANTS.get(name, (name, {}))
+    classes = None if settings.get("task") == "regression" else 3
+    return make_model(name, inputs=WIDTHS, classes=classes, dim=4, hidden=16, **{**own, **settings})
+
+
+def telling(batch):
+    """The rows with the number of missing modalities for a label."""
+    return Batch(batch.inputs, batch.observed, 3 - batch.observed.sum(-1))
 
 
 @EVERY
 def test_learns_a_toy_task_under_every_pattern_and_survives_saving(name, tmp_path):
     learned = model(name)
     batch, held_out = toy(300), toy(100, seed=1)
+    if name == BLIND:
+        batch, held_out = telling(batch), telling(held_out)
     train(learned, batch, held_out, Schedule(steps=200, patience=20), progress=False, folder=tmp_path)
     again = load_model(tmp_path)
     for pattern in all_patterns(3):
         seen = held_out.see(pattern)
         probabilities = learned.predict(seen)
+        if name == BLIND:
+            seen = telling(seen)
         assert (probabilities.argmax(-1) == seen.target).double().mean() > 0.9
         assert torch.allclose(probabilities.sum(-1), torch.ones(100), atol=1e-5)
         assert torch.equal(again.predict(seen), probabilities)
 
 
 @EVERY
-def test_a_row_is_predicted_alike_in_any_batch(name):
-    batch = toy(20)
-    whole = model(name).predict(batch)
-    alone = torch.cat([model(name).predict(batch[i : i + 1]) for i in range(20)])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_row_is_predicted_alike_in_any_batch(name, task):
+    batch, fresh = toy(20, task=task), model(name, task=task)
+    whole = fresh.predict(batch)
+    alone = torch.cat([fresh.predict(batch[i : i + 1]) for i in range(20)])
+    order = torch.randperm(20, generator=torch.Generator().manual_seed(0))
     assert (whole - alone).abs().max() < 1e-6
+    assert (whole[order] - fresh.predict(batch[order])).abs().max() < 1e-6
 
 
 @EVERY
@@ -83,11 +105,25 @@ def test_same_seed_same_weights(name):
 
 
 @EVERY
-def test_finite_loss_at_extreme_inputs(name):
-    batch = toy(20)
-    far = Batch({key: 1e4 * x for key, x in batch.inputs.items()}, batch.observed, batch.target)
-    loss = model(name).loss(far, torch.Generator().manual_seed(0))["loss"]
-    assert torch.isfinite(loss)
+@pytest.mark.parametrize("task", TASKS)
+def test_finite_loss_and_gradients_at_extreme_inputs(name, task):
+    batch, fresh = toy(20, task=task), model(name, task=task)
+    for factor in (1e-4, 1e4):
+        far = Batch({key: factor * x for key, x in batch.inputs.items()}, batch.observed, batch.target)
+        loss = fresh.loss(far, torch.Generator().manual_seed(0))["loss"]
+        gradients = torch.autograd.grad(loss, list(fresh.parameters()), allow_unused=True)
+        assert torch.isfinite(loss)
+        assert all(bool(torch.isfinite(g).all()) for g in gradients if g is not None)
+
+
+@EVERY
+def test_unlabelled_rows_and_no_recipe(name):
+    batch, fresh = toy(20), model(name, recipe=asdict(NO_RECIPE))
+    unlabelled = Batch(batch.inputs, batch.observed, torch.full_like(batch.target, -1))
+    terms = fresh.loss(unlabelled, torch.Generator().manual_seed(0))
+    assert float(terms["head"].detach()) == 0
+    assert torch.isfinite(terms["loss"])
+    assert torch.isfinite(fresh.loss(batch)["loss"])
 
 
 @pytest.mark.parametrize("settings", [{"task": "regression"}, {"task": "regression", "objective": "bound"}])
@@ -104,7 +140,7 @@ def test_regression_with_unlabelled_rows(settings):
     assert error < 0.5 * held_out.target.float().var()
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if n != "concat"])
+@pytest.mark.parametrize("name", [n for n in MODELS if model(n).generates])
 def test_generate_repeats_the_observed_and_draws_the_missing(name):
     batch = toy(30)
     drawn = model(name).generate(batch, 5, torch.Generator().manual_seed(0))

@@ -13,6 +13,7 @@ from sklar.data import Batch
 from sklar.evaluation import Record, pattern_name, prediction_scores
 from sklar.joint import Calibration, Joint, JointMixture, marginalize
 from sklar.models import Concat
+from sklar.models.code import Encoded
 
 Embeddings = dict[str, Tensor]
 Predictor = Callable[[Embeddings], Tensor]
@@ -27,7 +28,7 @@ DRAWS = 64
 def embeddings(model: Concat, batch: Batch) -> Embeddings:
     """The encoders' outputs on complete rows, ``{name: (N, d)}``."""
     code = model.encode(model.check(batch))
-    return {name: mean for name, (mean, _) in zip(model.names, code, strict=True)}
+    return {name: each.mean for name, each in zip(model.names, code, strict=True)}
 
 
 def classifier(model: Concat) -> Predictor:
@@ -35,8 +36,8 @@ def classifier(model: Concat) -> Predictor:
 
     @torch.no_grad()
     def predict(z: Embeddings) -> Tensor:
-        code = [(z[name], z[name]) for name in model.names]
-        present = torch.ones(len(code[0][0]), len(code), dtype=torch.bool)
+        code = [Encoded(z[name], z[name]) for name in model.names]
+        present = torch.ones(len(code[0].mean), len(code), dtype=torch.bool)
         return torch.softmax(model.outputs(code, present, 1, None)[0], -1)
 
     return predict

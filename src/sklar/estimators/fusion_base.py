@@ -224,7 +224,7 @@ class CopulaFusion(BaseEstimator):
                 observed = torch.zeros(len(chosen), len(self.views_), dtype=torch.bool)
                 observed[:, at] = True
                 code = self.model_.encode(self.model_.check(Batch({name: x[chosen]}, observed)))
-                means[chosen] = code[at][0]
+                means[chosen] = code[at].mean
         return means, present
 
     # Keeping.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,9 @@ from sklar.copulas.patterns import random_subpattern
 from sklar.data import Batch, Rows
 from sklar.encoders import Encoder, make_encoder, mlp
 from sklar.joint.checks import check_observed
+from sklar.models.alignment import Alignment
+from sklar.models.card import Card
+from sklar.models.code import Code, Encoded
 from sklar.models.noise import Noise
 from sklar.models.outcome import make_outcome
 
@@ -28,17 +31,37 @@ class Recipe:
         drop: probability with which a modality is left out of the second pass.
         consistency: weight of the divergence of the second prediction from the first (held fixed).
         auxiliary: weight of the heads that see one modality each; with zero they are neither trained nor blended in.
+        blend: their share in a prediction, the rest is the method's own head.
+        draws: of the embeddings, over which a prediction is averaged (by models that draw).
+        early: the generative terms (of models that generate) count ``1 + early * max(0, 1 - 2 t)`` times, ``t`` from 0
+            to 1 over the schedule: the embeddings are learned before they are used.
     """
 
     second_pass: float = 0.5
     drop: float = 0.3
     consistency: float = 0.5
     auxiliary: float = 0.3
+    blend: float = 0.5
+    draws: int = 16
+    early: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.second_pass <= 1 and 0 <= self.drop < 1 and 0 <= self.blend <= 1):
+            raise ValueError(
+                "second_pass and blend must lie in [0, 1], drop in [0, 1), got "
+                f"second_pass={self.second_pass}, blend={self.blend}, drop={self.drop}"
+            )
+        if self.draws < 1 or min(self.consistency, self.auxiliary, self.early) < 0:
+            raise ValueError(f"draws must be at least 1, consistency, auxiliary and early at least 0, got {self}")
+
+    @property
+    def has_heads(self) -> bool:
+        """Whether there are unimodal heads."""
+        return self.auxiliary > 0
 
 
 NO_RECIPE = Recipe(second_pass=0.0, consistency=0.0, auxiliary=0.0)
 
-Code = list[tuple[Tensor, Tensor]]  # mean and log standard deviation of each modality's embedding, (B, d) each
 Source = Noise | torch.Generator | None  # of randomness
 ROWS_AT_ONCE = 512  # encoded together where no gradient is needed
 ROWS_TO_START = 2048  # training rows from which standardisation is fitted
@@ -73,10 +96,13 @@ class FusionModel(nn.Module):
         hidden: hidden units of encoders, decoders and heads.
         dropout: rate on every hidden layer.
         recipe: the common training; a mapping of its fields, or a `Recipe`.
+        alignment: a loss that draws the embeddings of a row together, a name in `ALIGNMENTS`; None for none.
+        alignment_weight: its weight.
     """
 
     name = ""
-    generates = False
+    card: ClassVar[Card] = Card("")
+    training_draws: ClassVar[int] = 2
 
     def __init__(
         self,
@@ -86,7 +112,9 @@ class FusionModel(nn.Module):
         dim: int = 16,
         hidden: int = 64,
         dropout: float = 0.1,
-        recipe: Recipe | Mapping[str, float] | None = None,
+        recipe: Recipe | Mapping[str, Any] | None = None,
+        alignment: str | None = None,
+        alignment_weight: float = 0.01,
     ) -> None:
         super().__init__()
         if not inputs:
@@ -101,12 +129,19 @@ class FusionModel(nn.Module):
         self.recipe = recipe if isinstance(recipe, Recipe) else Recipe(**(recipe or {}))
         self.settings: dict[str, Any] = {
             "inputs": self.inputs, "classes": classes, "task": task, "dim": dim, "hidden": hidden, "dropout": dropout,
-            "recipe": asdict(self.recipe),
+            "recipe": asdict(self.recipe), "alignment": alignment, "alignment_weight": alignment_weight,
         }  # fmt: skip
         self.outcome = make_outcome(task, classes)
         self.encoders = nn.ModuleList(make_encoder(what, dim, hidden, dropout) for what in self.inputs.values())
         if self.recipe.auxiliary > 0:
             self.auxiliary = nn.ModuleList(mlp(dim, hidden, self.outcome.size, dropout) for _ in self.inputs)
+        self.aligner = None if alignment is None else Alignment(alignment, self.names, dim)
+        self.alignment_weight = alignment_weight
+
+    @property
+    def generates(self) -> bool:
+        """Whether the model draws what is missing."""
+        return self.card.generates
 
     @property
     def names(self) -> list[str]:
@@ -152,6 +187,15 @@ class FusionModel(nn.Module):
         """Terms of the loss beside the prediction, already weighted, a value a row ``(B,)`` each. None by default."""
         return {}
 
+    def finish(self, rows: Rows, validation: Rows, seed: int) -> None:
+        """What is done once after training and before calibration, in place; nothing by default.
+
+        Args:
+            rows: training rows.
+            validation: held-out rows.
+            seed: of everything random.
+        """
+
     def generate(
         self, batch: Batch, num_samples: int = 16, generator: torch.Generator | None = None, noise: bool = False
     ) -> dict[str, Tensor]:
@@ -160,19 +204,23 @@ class FusionModel(nn.Module):
 
     # What all models share.
 
-    def loss(self, batch: Batch, source: Source = None) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, source: Source = None, progress: float = 1.0) -> dict[str, Tensor]:
         """Terms of the training loss averaged over the rows, and their sum under ``"loss"``; scalars.
 
         Args:
             batch: rows; unlabelled ones lack the terms that need a label.
             source: of the randomness. Without one the draws are a fixed set, for validation.
+            progress: share of the schedule that is done, 0 to 1.
         """
         batch = self.check(batch)
         code = self.encode(batch)
         noise = None if source is None else Noise.of(source)
-        with full_precision(code[0][0].device):
+        factor = 1 + self.recipe.early * max(0.0, 1 - 2 * progress) if self.generates else 1.0
+        with full_precision(self.anchor.device):
             terms = dict(self._prediction_terms(batch, code, noise))
-            terms.update(self.regularizer(batch, code, noise))
+            terms |= {name: factor * value for name, value in self.regularizer(batch, code, noise).items()}
+            if self.aligner is not None:
+                terms["alignment"] = self.alignment_weight * self.aligner(code, batch.observed)
         means = {name: value.mean() for name, value in terms.items()}
         return {"loss": torch.stack(list(means.values())).sum(), **means}
 
@@ -181,7 +229,7 @@ class FusionModel(nn.Module):
         target = self._target(batch)
         if recipe.second_pass > 0:
             masks = torch.cat([observed, subpattern(observed, recipe.drop, noise)])
-            twice = [(mean.repeat(2, 1), log_scale.repeat(2, 1)) for mean, log_scale in code]
+            twice = [each.repeated(2) for each in code]
             first, second = self.outputs(twice, masks, self.training_draws, noise).chunk(2, dim=1)
             terms = {"second_pass": -recipe.second_pass * self.outcome.log_prob(second, target)}
             anchor = self.outcome.summary(first).detach()
@@ -195,15 +243,12 @@ class FusionModel(nn.Module):
             terms["auxiliary"] = -recipe.auxiliary * (torch.stack(each, -1) * observed).sum(-1)
         return terms
 
-    training_draws = 2
-    prediction_draws = 16
-
     def predict(self, batch: Batch, num_samples: int | None = None) -> Tensor:
         """Class probabilities ``(B, C)``, of labels ``(B, L)``, or the mean ``(B,)``, from what each row has.
 
         Args:
             batch: rows; targets are not needed.
-            num_samples: draws to average over, default 16, from a fixed quasi-random set.
+            num_samples: draws to average over, by default those of the recipe, from a fixed quasi-random set.
         """
         return self.predict_with_spread(batch, num_samples).mean
 
@@ -254,40 +299,43 @@ class FusionModel(nn.Module):
             raise ValueError(f"num_samples must be at least 1, got {num_samples}")
         code = self._code(batch) if code is None else code
         with evaluating(self), full_precision(batch.observed.device):
-            outputs = self.outputs(code, batch.observed, num_samples or self.prediction_draws, None)
+            outputs = self.outputs(code, batch.observed, num_samples or self.recipe.draws, None)
             summary = self.outcome.summary(outputs)
             if self.recipe.auxiliary > 0:
                 each = torch.stack([self.outcome.summary(head(mean)[None]) for head, mean in self._unimodal(code)], 1)
                 shown = batch.observed.reshape(*batch.observed.shape, *[1] * (each.ndim - 2))
                 mean = torch.where(shown, each, 0.0).sum(1) / shown.sum(1)
-                summary = self.outcome.blend(summary, mean)
+                summary = self.outcome.blend(summary, mean, self.recipe.blend)
         return summary, outputs
 
     def _unimodal(self, code: Code) -> list[tuple[nn.Module, Tensor]]:
-        return [(head, mean) for head, (mean, _) in zip(self.auxiliary, code, strict=True)]
+        return [(head, each.mean) for head, each in zip(self.auxiliary, code, strict=True)]
 
     def encode(self, batch: Batch) -> Code:
-        """Mean and log standard deviation of every modality's embedding, from the rows that have it; zeros elsewhere.
+        """Every modality's embedding, and its tokens where the model needs them, from the rows that have it.
 
         Args:
             batch: from `check`.
         """
-        code = []
-        for m, name in enumerate(self.names):
-            x, shown = tensor(batch, name), batch.observed[:, m]
-            if bool(shown.all()):
-                mean, log_scale = self.encoder(name)(x)
-                code.append((mean.to(self.anchor), log_scale.to(self.anchor)))
-                continue
-            blank = self.anchor.new_zeros(len(batch), self.dim)
-            if not bool(shown.any()):
-                code.append((blank, blank))
-                continue
-            given = self.encoder(name)(x[shown])
-            places = shown.nonzero().flatten()
-            mean, log_scale = (blank.index_copy(0, places, value.to(blank)) for value in given)
-            code.append((mean, log_scale))
-        return code
+        return [self._encode(m, tensor(batch, name), batch.observed[:, m]) for m, name in enumerate(self.names)]
+
+    def _encode(self, m: int, x: Tensor, shown: Tensor) -> Encoded:
+        encoder: Encoder = self.encoders[m]  # type: ignore[assignment]
+        blank = self.anchor.new_zeros(len(shown), self.dim)
+        if not bool(shown.any()):
+            if self.card.needs != "tokens":
+                return Encoded(blank, blank)
+            tokens = blank.new_zeros(len(shown), 1, encoder.token_width)
+            return Encoded(blank, blank, tokens, shown.new_ones(len(shown), 1))
+        whole = bool(shown.all())
+        given = x if whole else x[shown]
+        found = self._with_tokens(encoder, given) if self.card.needs == "tokens" else Encoded(*encoder(given))
+        return found.to(blank) if whole else found.to(blank).placed(shown)
+
+    @staticmethod
+    def _with_tokens(encoder: Encoder, x: Tensor) -> Encoded:
+        tokens, padding = encoder.tokens(x)
+        return Encoded(*encoder.posterior(encoder.pool(tokens, padding)), tokens, padding)
 
     def features(self, batch: Batch, name: str) -> tuple[Tensor, Tensor]:
         """What a decoder explains of a modality (see `Encoder.features`), and which of it is known; ``(B, F)`` each.

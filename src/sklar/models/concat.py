@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from sklar.encoders import mlp
-from sklar.models.base import Code, FusionModel, Source
+from sklar.models.base import FusionModel, Source
+from sklar.models.card import Card
+from sklar.models.code import Code, present
 
 
 class Concat(FusionModel):
@@ -22,6 +24,10 @@ class Concat(FusionModel):
     """
 
     name = "concat"
+    card: ClassVar[Card] = Card(
+        "Neverova et al., ModDrop, TPAMI 2016, arXiv 1501.00102",
+        departs="the mask is given to the head; no gradual schedule of the fusion",
+    )
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -30,6 +36,6 @@ class Concat(FusionModel):
 
     def outputs(self, code: Code, observed: Tensor, draws: int, source: Source) -> Tensor:
         """One set of outputs ``(1, B, k)``: nothing is drawn."""
-        means = [torch.where(observed[:, m, None], mean, 0.0) for m, (mean, _) in enumerate(code)]
-        outputs: Tensor = self.head(torch.cat([*means, observed.to(means[0].dtype)], dim=-1))
+        given = present(code, observed).flatten(1)
+        outputs: Tensor = self.head(torch.cat([given, observed.to(given)], dim=-1))
         return outputs[None]

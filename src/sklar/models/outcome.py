@@ -47,8 +47,19 @@ class Outcome(nn.Module):
         """Kullback-Leibler divergence in nats of one summary from another, ``(B,)``."""
         raise NotImplementedError
 
-    def blend(self, first: Tensor, second: Tensor) -> Tensor:
-        """Two summaries, half and half: normalised mean of the log probabilities, or the mean of the values."""
+    def blend(self, first: Tensor, second: Tensor, share: float = 0.5) -> Tensor:
+        """Two summaries, ``share`` of the second: normalised mean of the log probabilities, or mean of the values."""
+        raise NotImplementedError
+
+    def average(self, outputs: Tensor, shown: Tensor) -> Tensor:
+        """Raw outputs that say the average of several experts' predictions: ``(M, B, k), (B, M) -> (B, k)``."""
+        raise NotImplementedError
+
+    def product(self, outputs: Tensor, shown: Tensor) -> Tensor:
+        """Raw outputs that say the normalised product of several experts' predictions, likewise.
+
+        Hinton, "Training products of experts by minimizing contrastive divergence", 2002.
+        """
         raise NotImplementedError
 
     def values(self, summary: Tensor) -> Tensor:
@@ -103,9 +114,17 @@ class Classes(Outcome):
         """``sum_c p_c (log p_c - log q_c)``."""
         return (first.exp() * (first - second)).sum(-1)
 
-    def blend(self, first: Tensor, second: Tensor) -> Tensor:
+    def blend(self, first: Tensor, second: Tensor, share: float = 0.5) -> Tensor:
         """Normalised geometric mean."""
-        return torch.log_softmax(0.5 * (first + second), -1)
+        return torch.log_softmax(torch.lerp(first, second, share), -1)
+
+    def average(self, outputs: Tensor, shown: Tensor) -> Tensor:
+        """Log of the averaged probabilities."""
+        return _log_mean(torch.log_softmax(outputs, -1), shown)
+
+    def product(self, outputs: Tensor, shown: Tensor) -> Tensor:
+        """Summed log probabilities."""
+        return _masked(torch.log_softmax(outputs, -1), shown, 0.0).sum(0)
 
     def values(self, summary: Tensor) -> Tensor:
         """Probabilities ``(B, C)``."""
@@ -168,9 +187,18 @@ class Labels(Outcome):
         """Summed over the labels."""
         return (first.exp() * (first - second)).sum((-2, -1))
 
-    def blend(self, first: Tensor, second: Tensor) -> Tensor:
+    def blend(self, first: Tensor, second: Tensor, share: float = 0.5) -> Tensor:
         """Normalised geometric mean, label by label."""
-        return torch.log_softmax(0.5 * (first + second), -1)
+        return torch.log_softmax(torch.lerp(first, second, share), -1)
+
+    def average(self, outputs: Tensor, shown: Tensor) -> Tensor:
+        """Log odds of the averaged probabilities."""
+        logsigmoid = nn.functional.logsigmoid
+        return _log_mean(logsigmoid(outputs), shown) - _log_mean(logsigmoid(-outputs), shown)
+
+    def product(self, outputs: Tensor, shown: Tensor) -> Tensor:
+        """Summed log odds."""
+        return _masked(outputs, shown, 0.0).sum(0)
 
     def values(self, summary: Tensor) -> Tensor:
         """Probabilities of presence ``(B, L)``."""
@@ -243,13 +271,32 @@ class Value(Outcome):
         """Between two normals of the learned standard deviation."""
         return 0.5 * ((first - second)[..., 0] * torch.exp(-self.log_scale)).square()
 
-    def blend(self, first: Tensor, second: Tensor) -> Tensor:
+    def blend(self, first: Tensor, second: Tensor, share: float = 0.5) -> Tensor:
         """Mean of the two."""
-        return 0.5 * (first + second)
+        return torch.lerp(first, second, share)
+
+    def average(self, outputs: Tensor, shown: Tensor) -> Tensor:
+        """Mean of the means."""
+        return _masked(outputs, shown, 0.0).sum(0) / shown.sum(-1, keepdim=True)
+
+    def product(self, outputs: Tensor, shown: Tensor) -> Tensor:
+        """Mean of the means: so do normals of one standard deviation multiply."""
+        return self.average(outputs, shown)
 
     def values(self, summary: Tensor) -> Tensor:
         """The mean ``(B,)``, float64: large offsets keep their digits."""
         return summary[..., 0].double() * self.scale + self.mean
+
+
+def _masked(outputs: Tensor, shown: Tensor, blank: float) -> Tensor:
+    """Outputs ``(M, B, k)`` with a value in the place of experts that do not speak."""
+    return torch.where(shown.T.unsqueeze(-1), outputs, blank)
+
+
+def _log_mean(outputs: Tensor, shown: Tensor) -> Tensor:
+    """Log of the mean of exponentials over the experts that speak, ``(B, k)``."""
+    total = torch.logsumexp(_masked(outputs, shown, -torch.inf), 0)
+    return total - torch.log(shown.sum(-1, keepdim=True).to(total))
 
 
 def make_outcome(task: str, classes: int | None) -> Outcome:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from sklar.data import Batch
-from sklar.models.base import Code, Source
+from sklar.models.base import Source
+from sklar.models.code import Code, Encoded
 from sklar.models.variational import VariationalCopula
 
 
@@ -34,7 +35,7 @@ class Published(VariationalCopula):
 
     def encode(self, batch: Batch) -> Code:
         """The encoders' means, with a standard deviation of zero."""
-        return [(mean, torch.full_like(mean, -torch.inf)) for mean, _ in super().encode(batch)]
+        return [Encoded(each.mean, torch.full_like(each.mean, -torch.inf)) for each in super().encode(batch)]
 
     def _complete(self, z: Mapping[str, Tensor], observed: Tensor, noise: Tensor) -> dict[str, Tensor]:
         shape = (len(noise), len(observed), self.dim)
@@ -47,7 +48,7 @@ class Published(VariationalCopula):
 
     def regularizer(self, batch: Batch, code: Code, source: Source) -> dict[str, Tensor]:
         """``-log p(z_O)``, weighted, and the decoders' own fit, which reaches nothing else."""
-        z = self._named([mean for mean, _ in code])
+        z = self._named([each.mean for each in code])
         fixed = {name: value.detach() for name, value in z.items()}
         return {
             "density": -self.weight * self.joint.log_prob(z, batch.observed),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,6 @@ from sklar.encoders import Decoder, mlp
 from sklar.joint import Joint
 from sklar.models.base import (
     NO_RECIPE,
-    Code,
     FusionModel,
     Source,
     evaluating,
@@ -23,6 +22,8 @@ from sklar.models.base import (
     tensor,
 )
 from sklar.models.bound import evidence_bound
+from sklar.models.card import Card
+from sklar.models.code import Code
 from sklar.models.noise import Noise
 from sklar.numerics import log_normal, quasi_normal
 
@@ -59,7 +60,7 @@ class VariationalCopula(FusionModel):
     """
 
     name = "variational_copula"
-    generates = True
+    card: ClassVar[Card] = Card("Wu et al., CM2, ICML 2025, arXiv 2511.03196", generates=True, departs="see its page")
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class VariationalCopula(FusionModel):
 
     def _posterior_draws(self, code: Code, noise: Tensor) -> list[Tensor]:
         """``z_m = mean + exp(log_scale) * noise`` for every modality: noise ``(S, B or 1, M, d) -> (S, B, d)`` each."""
-        return [mean + torch.exp(log_scale) * noise[:, :, m] for m, (mean, log_scale) in enumerate(code)]
+        return [each.mean + torch.exp(each.log_scale) * noise[:, :, m] for m, each in enumerate(code)]
 
     def _complete(self, z: Mapping[str, Tensor], observed: Tensor, noise: Tensor) -> dict[str, Tensor]:
         """Missing embeddings drawn: ``{name: (B, d)}``, noise ``(S, B or 1, d, M)`` ``-> {name: (S, B, d)}``."""
@@ -112,7 +113,7 @@ class VariationalCopula(FusionModel):
         asks; otherwise both are drawn afresh, from a fixed quasi-random set.
         """
         rows, count = observed.shape
-        mean = code[0][0]
+        mean = code[0].mean
         if source is not None:
             noise = Noise.of(source)
             own = noise.normal((1, rows, count, self.dim), 1, mean)
@@ -141,10 +142,10 @@ class VariationalCopula(FusionModel):
 
     # Objectives.
 
-    def loss(self, batch: Batch, source: Source = None) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, source: Source = None, progress: float = 1.0) -> dict[str, Tensor]:
         """Terms of the objective averaged over rows, and their sum: see the class and `FusionModel.loss`."""
         if self.objective == "recipe":
-            return super().loss(batch, source)
+            return super().loss(batch, source, progress)
         bound = self.bound(batch, self.training_draws, source).mean()
         return {"loss": -bound, "bound": bound.detach()}
 
@@ -157,9 +158,9 @@ class VariationalCopula(FusionModel):
 
     def _bound(self, batch: Batch, code: Code, num_samples: int, source: Noise) -> Tensor:
         rows, count = batch.observed.shape
-        noise = source.normal((1, rows, count, self.dim), 1, code[0][0])
+        noise = source.normal((1, rows, count, self.dim), 1, code[0].mean)
         z = self._named([value[0] for value in self._posterior_draws(code, noise)])
-        log_q = [(log_normal(noise[0, :, m]) - log_scale).sum(-1) for m, (_, log_scale) in enumerate(code)]
+        log_q = [(log_normal(noise[0, :, m]) - each.log_scale).sum(-1) for m, each in enumerate(code)]
         target = batch.target
 
         def log_outcome(completed: Mapping[str, Tensor]) -> Tensor:
@@ -170,7 +171,7 @@ class VariationalCopula(FusionModel):
         return evidence_bound(
             z, (torch.stack(log_q, -1) * batch.observed).sum(-1), batch.observed, self.joint,
             log_inputs=lambda draw: self._log_inputs(batch, draw), log_outcome=log_outcome,
-            noise=source.normal((num_samples, rows, self.dim, count), 1, code[0][0]),
+            noise=source.normal((num_samples, rows, self.dim, count), 1, code[0].mean),
         )  # fmt: skip
 
     def _log_inputs(self, batch: Batch, z: Mapping[str, Tensor]) -> Tensor:
@@ -189,7 +190,7 @@ class VariationalCopula(FusionModel):
         observed = batch.observed
         rows, count = observed.shape
         own = fixed(source)
-        noise = own.normal((2, rows, count, self.dim), 1, code[0][0])
+        noise = own.normal((2, rows, count, self.dim), 1, code[0].mean)
         z = self._named([value[0] for value in self._posterior_draws(code, noise[:1])])
         subset = subpattern(observed, 0.5, own)
         drawn = self._complete(z, subset, noise[1:].mT)
@@ -202,7 +203,7 @@ class VariationalCopula(FusionModel):
             scale.append(torch.where(shown, -decoder.log_prob(x, mean.detach(), known), 0.0))
             hidden = shown & ~subset[:, m]
             cross.append(torch.where(hidden, half_square(x - decoder(drawn[name][0]), known), 0.0))
-        entropy = torch.stack([log_scale.sum(-1) for _, log_scale in code], -1)
+        entropy = torch.stack([each.log_scale.sum(-1) for each in code], -1)
         return {
             "reconstruction": self.weight * self.reconstruction * torch.stack(direct).sum(0),
             "cross_reconstruction": self.weight * self.reconstruction * torch.stack(cross).sum(0),

@@ -91,6 +91,7 @@ def train(
     best, history = ended.best, ended.history
     model.load_state_dict(state)
     model.eval()
+    model.finish(rows, validation, seed)
     model.calibrate(validation, seed)
     if place is not None:
         save_model(model, place)
@@ -120,14 +121,14 @@ class _Step(nn.Module):
         self.model = model
 
     def forward(self, given: _Given) -> dict[str, Tensor]:
-        return self.model.loss(given.batch, given.noise)
+        return self.model.loss(given.batch, given.noise, given.progress)
 
 
 class _Given:
     """What a step is given, in one object that Fabric and DDP hand through as it is."""
 
-    def __init__(self, batch: Batch, noise: Noise) -> None:
-        self.batch, self.noise = batch, noise
+    def __init__(self, batch: Batch, noise: Noise, progress: float) -> None:
+        self.batch, self.noise, self.progress = batch, noise, progress
 
 
 class _Run:
@@ -215,7 +216,7 @@ class _Run:
         optimizer.zero_grad()
         batch = rows[chosen[mine]].to(fabric.device)
         with diverging(module, step):
-            terms = module(_Given(batch, noise))
+            terms = module(_Given(batch, noise, step / self.schedule.steps))
         fabric.backward(terms["loss"] * weight)
         fabric.clip_gradients(module, optimizer, max_norm=self.schedule.clip, error_if_nonfinite=False)
         optimizer.step()
