@@ -40,3 +40,14 @@ def test_two_modalities_get_their_canonical_correlations(widths):
     found = np.corrcoef(e[0].T, e[1].T)[:k, k:]
     assert np.allclose(np.sort(np.abs(found.diagonal()))[::-1], expected, atol=0.01)
     assert np.abs(found - np.diag(found.diagonal())).max() < 0.02
+
+
+def test_a_loaded_map_is_used():
+    fitted, loaded, fresh = (Alignment(2) for _ in range(3))
+    fitted.assign(torch.tensor([1.0, 2.0]), torch.tensor([[2.0, 1.0], [0.0, 1.0]]))
+    loaded.load_state_dict(fitted.state_dict())
+    z = torch.tensor([[3.0, 4.0]])
+    assert torch.equal(loaded(z), torch.tensor([[6.0, 2.0]]))
+    assert torch.equal(loaded.undo(loaded(z)), z)
+    loaded.load_state_dict(fresh.state_dict())
+    assert torch.equal(loaded(z), z)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sklar.copulas.base import Copula
 from sklar.copulas.patterns import Patterns
+from sklar.copulas.whitening import whiten
 from sklar.numerics import shrinkage_intensity
 
 LEAST = 1e-5  # shrinkage of a fit: rows on a line would make correlations of exactly one
@@ -165,10 +166,7 @@ def observed_part(correlation: Tensor, masks: Tensor) -> Tensor:
 
 def observed_whitening(correlation: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     """``L_OO^-1`` padded with the identity, ``(P, *batch, M, M)``, and ``log det L_OO``, ``(P, *batch)``."""
-    factor = torch.linalg.cholesky(observed_part(correlation, masks))
-    eye = torch.eye(masks.shape[-1], dtype=correlation.dtype, device=correlation.device).expand_as(factor)
-    inverse = torch.linalg.solve_triangular(factor, eye, upper=False)
-    return inverse, factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return whiten(observed_part(correlation, masks))
 
 
 def _observed_precision(correlation: Tensor, masks: Tensor) -> Tensor:
@@ -182,4 +180,4 @@ def multiply(matrix: Tensor, vectors: Tensor) -> Tensor:
     """``(*batch, i, j)`` times ``(..., *batch, j)``."""
     if matrix.ndim == 2:
         return vectors @ matrix.T
-    return (matrix * vectors.unsqueeze(-2)).sum(-1)
+    return torch.einsum("...ij,...j->...i", matrix, vectors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklar.copulas.elliptical import EllipticalCopula, multiply, observed_part, observed_whitening
+from sklar.copulas.elliptical import EllipticalCopula, multiply, observed_whitening
 from sklar.copulas.patterns import Patterns
 
 
@@ -90,8 +90,8 @@ def normal_log_prob(correlation: Tensor, w: Tensor, patterns: Patterns) -> Tenso
 def normal_impute(correlation: Tensor, free: Tensor, scores: Tensor, mask: Tensor, patterns: Patterns) -> Tensor:
     """Missing scores by Matheron's rule from draws ``free`` of all of them."""
     # Regression of every variable on the observed ones, (P, *batch, M, M)
-    factor = torch.linalg.cholesky(observed_part(correlation, patterns.masks))
+    inverse, _ = observed_whitening(correlation, patterns.masks)
     known = torch.where(patterns.masks.unsqueeze(-2), correlation, torch.zeros_like(correlation))
-    gain = torch.cholesky_solve(known.mT, factor).mT
+    gain = known @ (inverse.mT @ inverse)
     gap = torch.where(mask, scores - free, torch.zeros_like(scores))
     return torch.where(mask, scores, free + patterns.apply(gain, gap))

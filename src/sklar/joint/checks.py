@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sklar.numerics.masking import only_observed
+from sklar.numerics.masking import LARGEST, only_observed
 
 
 def check_observed(observed: Any, names: Sequence[str], rows: int, device: torch.device | None = None) -> Tensor:
@@ -68,13 +68,21 @@ def check_embeddings(
     mask = check_observed(everything if observed is None else observed, names, rows, device)
     result = []
     for m, (name, width) in enumerate(widths.items()):
-        if name not in tensors:
-            if bool(mask[:, m].any()):
-                raise KeyError(f"modality {name!r} is observed in some rows, but z has no {name!r}")
-            result.append(torch.zeros(rows, width, dtype=dtype, device=device))
-            continue
-        result.append(only_observed(tensors[name].to(dtype), mask[:, m], name))
-    return result, mask
+        if name not in tensors and bool(mask[:, m].any()):
+            raise KeyError(f"modality {name!r} is observed in some rows, but z has no {name!r}")
+        value = tensors[name] if name in tensors else torch.zeros(rows, width, device=device)
+        result.append(value.to(dtype))
+    return _only_observed(result, mask, names), mask
+
+
+def _only_observed(values: list[Tensor], mask: Tensor, names: list[str]) -> list[Tensor]:
+    """`only_observed` of every modality, in one go where all is well: small batches are bound by their operations."""
+    sizes = [value.shape[-1] for value in values]
+    cells = mask.repeat_interleave(torch.tensor(sizes, device=mask.device), dim=-1, output_size=sum(sizes))
+    whole = torch.where(cells, torch.cat(values, -1), 0.0)
+    if bool((whole.detach().abs() <= LARGEST).all()):
+        return list(whole.split(sizes, -1))
+    return [only_observed(value, shown, name) for value, shown, name in zip(values, mask.T, names, strict=True)]
 
 
 def check_rows_to_fit(

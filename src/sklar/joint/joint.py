@@ -221,11 +221,9 @@ class Joint(nn.Module):
             noise = torch.randn(shape, generator=generator, dtype=scores.dtype, device=scores.device)
         completed = self.copula.impute(scores, self._score_mask(mask), noise=noise)
         drawn = self.marginals.from_scores(self._split(completed), ~mask)
-        result = {}
-        for m, name in enumerate(self.names):
-            new = self.alignments[m].undo(drawn[m])  # type: ignore[operator]
-            result[name] = torch.where(mask[:, m, None], values[m], new)
-        return result
+        new = [alignment.undo(w) for alignment, w in zip(self.alignments, drawn, strict=True)]  # type: ignore[operator]
+        chosen = torch.where(self._cells(mask), torch.cat(values, -1), torch.cat(new, -1))
+        return dict(zip(self.names, chosen.split(list(self.widths.values()), -1), strict=True))
 
     def rsample(self, num_samples: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Draws of all embeddings, reparameterised: ``{name: (S, d_m)}``."""
@@ -287,11 +285,18 @@ class Joint(nn.Module):
 
     def _join(self, scores: list[Tensor], mask: Tensor) -> Tensor:
         """Scores a modality in the copula's layout: ``(B, D)`` (full) or ``(B, d, M)`` (paired, padded with zeros)."""
-        shown = [torch.where(mask[:, m, None], w, 0.0) for m, w in enumerate(scores)]
+        shown = torch.where(self._cells(mask), torch.cat(scores, -1), 0.0)
         if self.coupling == "full":
-            return torch.cat(shown, dim=-1)
-        width = max(self.widths.values())
-        return torch.stack([nn.functional.pad(w, (0, width - w.shape[-1])) for w in shown], dim=-1)
+            return shown
+        sizes, width = list(self.widths.values()), max(self.widths.values())
+        if min(sizes) == width:
+            return shown.unflatten(-1, (len(sizes), width)).mT
+        return torch.stack([nn.functional.pad(w, (0, width - w.shape[-1])) for w in shown.split(sizes, -1)], dim=-1)
+
+    def _cells(self, mask: Tensor) -> Tensor:
+        """The mask of modalities ``(B, M)`` as one of all coordinates, ``(B, D)``."""
+        sizes = torch.tensor(list(self.widths.values()), device=mask.device)
+        return mask.repeat_interleave(sizes, dim=-1)
 
     def _split(self, scores: Tensor) -> list[Tensor]:
         """Inverse of `_join`."""
@@ -303,8 +308,7 @@ class Joint(nn.Module):
     def _score_mask(self, mask: Tensor) -> Tensor:
         """The mask of modalities ``(B, M)`` as one of scores, in the copula's layout."""
         if self.coupling == "full":
-            sizes = torch.tensor(list(self.widths.values()), device=mask.device)
-            return mask.repeat_interleave(sizes, dim=-1)
+            return self._cells(mask)
         if bool(self.exists.all()):
             return mask.unsqueeze(-2)
         return mask.unsqueeze(-2) & self.exists

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ class Alignment(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
+        self._identity = True  # the map needs no computing
         self.register_buffer("shift", torch.zeros(dim))
         self.register_buffer("matrix", torch.eye(dim))
         self.register_buffer("inverse", torch.eye(dim))
@@ -35,11 +37,11 @@ class Alignment(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Aligned embedding: ``(..., d) -> (..., d)``."""
-        return (z - self.shift) @ self.matrix.T
+        return z if self._identity else (z - self.shift) @ self.matrix.T
 
     def undo(self, e: Tensor) -> Tensor:
         """Back to the original coordinates: ``(..., d) -> (..., d)``."""
-        return e @ self.inverse.T + self.shift
+        return e if self._identity else e @ self.inverse.T + self.shift
 
     @torch.no_grad()
     def assign(self, shift: Tensor, matrix: Tensor) -> None:
@@ -48,6 +50,12 @@ class Alignment(nn.Module):
         self.matrix.copy_(matrix)
         self.inverse.copy_(torch.linalg.inv(matrix.double()))
         self.log_abs_det.copy_(torch.linalg.slogdet(matrix.double()).logabsdet)
+        self._identity = False
+
+    def _load_from_state_dict(self, *args: Any, **settings: Any) -> None:
+        super()._load_from_state_dict(*args, **settings)
+        eye = torch.eye(len(self.shift), dtype=self.matrix.dtype, device=self.matrix.device)
+        self._identity = torch.equal(self.matrix, eye) and not bool(self.shift.any())
 
 
 def whitening(z: Tensor) -> Tensor:
