@@ -149,6 +149,19 @@ def run(dataset: str, raw: Path, out: Path, seed: int = 0, processes: int | None
     run_study(dataset, raw, out, seed, processes)
 
 
+def models(name: str | None = None) -> None:
+    """List the models, or tell of one: its paper, what it needs and can do, its settings and search space.
+
+    Args:
+        name: of a model.
+    """
+    from sklar.benchmark.listing import model_tables
+    from sklar.report.tables import print_table
+
+    for table in model_tables(name):
+        print_table(table)
+
+
 def _split(name: str) -> str | None:
     if name not in ("train", "validation", "test", "all"):
         raise ValueError(f"unknown split {name!r}; choose train, validation, test or all")
@@ -158,6 +171,7 @@ def _split(name: str) -> str | None:
 def _commands() -> dict[str, Any]:
     """Functions and typed configurations by name; a mapping is a group of commands."""
     from sklar.benchmark.curve import CurveConfig
+    from sklar.benchmark.grid import BenchmarkConfig
     from sklar.clinical import READERS
     from sklar.training.config import RunConfig
 
@@ -167,10 +181,12 @@ def _commands() -> dict[str, Any]:
         "prepare": dict(READERS),
         "train": RunConfig,
         "curve": CurveConfig,
+        "benchmark": BenchmarkConfig,
         "evaluate": evaluate,
         "predict": predict,
         "impute": impute,
         "run": run,
+        "models": models,
     }
 
 
@@ -178,6 +194,7 @@ ABOUT = {
     "data": "Look at dataset folders.",
     "prepare": "Turn raw files into a dataset folder.",
     "curve": "A learning curve over the number of labels, with unlabelled rows and without: sklar curve CONFIG.yaml.",
+    "benchmark": "Compare models on one footing, searched alike: sklar benchmark CONFIG.yaml.",
     "train": "Train a model: sklar train CONFIG.yaml, or options; a killed run goes on where it was.",
 }
 
@@ -232,6 +249,11 @@ def _run(commands: dict[str, Any], settings: Any) -> int | None:
 
         run_curve(command(**arguments))
         return None
+    if chosen == "benchmark":
+        from sklar.benchmark.compare import run_benchmark
+
+        run_benchmark(command(**arguments))
+        return None
     result = command(**arguments)
     if isinstance(result, Path):
         print(result)
@@ -242,10 +264,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``sklar``."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     places = [not word.startswith("-") for word in given[1:3]]
-    if given[:1] in (["train"], ["curve"]) and places[:1] == [True]:
+    if given[:1] in (["train"], ["curve"], ["benchmark"]) and places[:1] == [True]:
         given.insert(1, "--config")  # sklar train CONFIG
     if given[:2] == ["prepare", "digits"] and [word.startswith("-") for word in given[2:4]] == [False, False]:
         del given[2]  # sklar prepare digits RAW OUT: the digits come with scikit-learn
+    if given[:1] == ["models"] and places[:1] == [True]:
+        given.insert(1, "--name")  # sklar models NAME
     if given[:1] == ["evaluate"] and places == [True, True]:
         given.insert(2, "--data")  # sklar evaluate RUN DATA
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,9 @@ class Card:
         at_test: whether rows to predict may.
         generates: whether it draws what is missing.
         modalities: how many it fuses.
+        recipe: whether the common recipe is for it.
+        space: values of its own settings among which a search may choose, by name; one given twice is drawn twice as
+            often.
     """
 
     paper: str
@@ -26,3 +31,5 @@ class Card:
     at_test: bool = True
     generates: bool = False
     modalities: str = "any number"
+    recipe: bool = True
+    space: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)

@@ -59,15 +59,7 @@ def train_run(config: RunConfig, progress: bool = True) -> Run:
     text = to_yaml(config)
     refuse_inside_dataset(config.out)
     dataset = open_dataset(config.data, verify=True)
-    learning, held_out = split_rows(dataset, config)
-    keep_labels(learning, config)  # what is wrong with it is said before a network is made or loaded
-    model = make_run_model(dataset, config)
-    draws = [seed_of(config.seed, stream) % 2**31 for stream in (Stream.MISSING_TRAIN, Stream.MISSING_VALIDATION)]
-    learning = keep_labels(remove(learning, model, config.missing, draws[0]), config)
-    rows, validation = Feed(learning, model), Feed(remove(held_out, model, config.missing, draws[1]), model)
-    never = [name for name, some in zip(rows.names, rows.observed.any(0).tolist(), strict=True) if not some]
-    if never:
-        warnings.warn(f"no training row has {never}: what is said of them rests on nothing", stacklevel=2)
+    model, rows, validation = prepare_run(dataset, config)
     about = {
         "task": dataset.task, "labels": list(dataset.labels),
         "classes": None if dataset.classes is None else list(dataset.classes),
@@ -76,7 +68,7 @@ def train_run(config: RunConfig, progress: bool = True) -> Run:
             name: {"kind": modality.kind} | ({} if modality.step is None else {"step": modality.step})
             for name, modality in dataset.modalities.items()
         },
-        "rows": {"train": len(rows), "labelled": int(labelled(learning).sum()), "validation": len(validation)},
+        "rows": {"train": len(rows), "labelled": int(labelled(rows.dataset).sum()), "validation": len(validation)},
     }  # fmt: skip
     with quiet():
         make_fabric(config.hardware)  # a device that is not there
@@ -89,6 +81,24 @@ def train_run(config: RunConfig, progress: bool = True) -> Run:
     write_text(config.out / CONFIG, text)
     train(model, rows, validation, config.schedule, config.seed, progress, config.out, config.hardware)
     return read_run(config.out)
+
+
+def prepare_run(dataset: Dataset, config: RunConfig) -> tuple[FusionModel, Feed, Feed]:
+    """What a run begins with: an untrained model, its training rows and its validation rows.
+
+    Raises:
+        ValueError, KeyError, TypeError: what is wrong with the data or the configuration.
+    """
+    learning, held_out = split_rows(dataset, config)
+    keep_labels(learning, config)  # what is wrong with it is said before a network is made or loaded
+    model = make_run_model(dataset, config)
+    draws = [seed_of(config.seed, stream) % 2**31 for stream in (Stream.MISSING_TRAIN, Stream.MISSING_VALIDATION)]
+    learning = keep_labels(remove(learning, model, config.missing, draws[0]), config)
+    rows, validation = Feed(learning, model), Feed(remove(held_out, model, config.missing, draws[1]), model)
+    never = [name for name, some in zip(rows.names, rows.observed.any(0).tolist(), strict=True) if not some]
+    if never:
+        warnings.warn(f"no training row has {never}: what is said of them rests on nothing", stacklevel=3)
+    return model, rows, validation
 
 
 def with_absolute_paths(config: RunConfig) -> RunConfig:

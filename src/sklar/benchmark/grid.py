@@ -1,0 +1,150 @@
+"""A comparison of models on one footing: its configuration, and the trials of which it consists."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from sklar.benchmark.space import Choice, apply, draw_trials, search_space
+from sklar.benchmark.version import code_version
+from sklar.data.missingness import Missingness
+from sklar.models import MODELS
+from sklar.training.config import RunConfig
+from sklar.training.schedule import seed_of
+
+PATTERNS = ("none", "single", "all")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A model of a comparison.
+
+    Attributes:
+        model: its name, see ``sklar models``.
+        settings: further arguments of the model, on top of the run's; what is set here is not searched.
+        encoders: encoders by modality, on top of the run's.
+        search: values by name instead of the model's own search space (``sklar models MODEL`` prints it); {} searches
+            nothing.
+    """
+
+    model: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    search: dict[str, list[Any]] | None = None
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Models compared on the same splits, with the same encoders and the same number of trials.
+
+    Attributes:
+        run: what all share: data, training rows, missing values, schedule, encoders; its ``out`` is the comparison's
+            folder. Its ``model`` is not looked at.
+        models: the arms by their labels; default every model of ``sklar models``.
+        reference: the arm with which the others are compared.
+        seeds: of splits, missing values, starts; from the run's own on.
+        trials: points of the search space tried for each arm, the same for every seed, the defaults first. The one
+            with the lowest validation loss, averaged over the seeds, counts; test rows decide nothing.
+        tests: mechanisms that remove modalities from the test rows, by their labels, each a table's column.
+        patterns: which missing patterns complete test rows are scored under as well: none, single (each modality
+            alone) or all.
+        split: the rows that are scored: test or validation.
+        processes: trials run side by side; by default one a core.
+        version: of the code, by which finished trials are known again; by default its hash.
+        dry_run: only say how many trials there are and how many are done.
+    """
+
+    run: RunConfig
+    models: dict[str, Arm] = field(default_factory=lambda: {name: Arm(name) for name in MODELS})
+    reference: str = "variational_copula"
+    seeds: int = 5
+    trials: int = 8
+    tests: dict[str, Missingness] = field(default_factory=lambda: {"as it is": Missingness()})
+    patterns: str = "none"
+    split: str = "test"
+    processes: int | None = None
+    version: str | None = None
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.models or self.seeds < 1 or self.trials < 1:
+            raise ValueError("a comparison needs models, at least one seed and at least one trial")
+        for label, arm in self.models.items():
+            if arm.model not in MODELS:
+                raise ValueError(f"models, {label!r}: unknown model {arm.model!r}; choose one of {list(MODELS)}")
+        if self.reference not in self.models:
+            raise ValueError(f"reference {self.reference!r} is none of the models {list(self.models)}")
+        if self.patterns not in PATTERNS:
+            raise ValueError(f"unknown patterns {self.patterns!r}; choose one of {list(PATTERNS)}")
+        if self.split not in ("validation", "test"):
+            raise ValueError(f"unknown split {self.split!r}; choose validation or test")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training and its scores.
+
+    Attributes:
+        arm: label of the model.
+        seed: of everything random.
+        number: among the arm's trials, 0 for the defaults.
+        choice: what the search set.
+        run: what is trained.
+        tests: see `BenchmarkConfig`.
+        patterns: see `BenchmarkConfig`.
+        split: see `BenchmarkConfig`.
+    """
+
+    arm: str
+    seed: int
+    number: int
+    choice: Choice
+    run: RunConfig
+    tests: dict[str, Missingness]
+    patterns: str
+    split: str
+
+    def key(self, content: str, version: str) -> str:
+        """What the result depends on, hashed: 20 hexadecimal digits.
+
+        Args:
+            content: digest of the data.
+            version: of the code.
+        """
+        about = asdict(self)
+        del about["arm"], about["number"], about["choice"], about["run"]["out"], about["run"]["data"]
+        text = json.dumps([about, content, version], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def trials(config: BenchmarkConfig) -> Iterator[Trial]:
+    """All trials, seed by seed and number by number: a comparison that was stopped has something of each arm."""
+    drawn = {label: list(_choices(config, label, arm)) for label, arm in config.models.items()}
+    for seed in range(config.run.seed, config.run.seed + config.seeds):
+        for number in range(config.trials):
+            for label, arm in config.models.items():
+                if number < len(drawn[label]):
+                    choice = drawn[label][number]
+                    base = replace(
+                        config.run, model=arm.model, seed=seed, settings={**config.run.settings, **arm.settings},
+                        encoders={**config.run.encoders, **arm.encoders},
+                    )  # fmt: skip
+                    run = apply(base, choice)
+                    yield Trial(label, seed, number, choice, run, config.tests, config.patterns, config.split)
+
+
+def _choices(config: BenchmarkConfig, label: str, arm: Arm) -> list[Choice]:
+    fixed = {**config.run.settings, **arm.settings}
+    recipe = {f"recipe.{key}" for key in fixed.get("recipe", {})}
+    space = search_space(arm.model) if arm.search is None else {k: tuple(v) for k, v in arm.search.items()}
+    free = {name: values for name, values in space.items() if name not in fixed and name not in recipe}
+    seed = seed_of(config.run.seed, int(hashlib.sha256(label.encode()).hexdigest()[:8], 16))
+    return draw_trials(free, config.trials, seed % 2**31)
+
+
+def version_of(config: BenchmarkConfig) -> str:
+    """By which finished trials are known again."""
+    return config.version or code_version()

@@ -1,0 +1,45 @@
+"""Tables of a comparison: every arm under every test, and how far it is from the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sklar.evaluation import Record, by_seed, estimate, paired_difference
+from sklar.report.tables import Table, models_of, patterns_of, plus_minus
+
+LESS_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae")
+SHOWN = ("accuracy", "log_loss", "auroc", "auprc", "rmse", "r2")
+LABELS = {"tests": "the test rows", "patterns": "each pattern"}
+
+
+def comparison_tables(records: Sequence[Record], reference: str) -> list[Table]:
+    """A table a setting and measure: arms from best to worst, with their distance from the reference, paired by seed.
+
+    Args:
+        records: ``{model, seed, setting, pattern, ...}``.
+        reference: the arm that the others are compared with.
+    """
+    return [
+        _table(records, setting, metric, reference)
+        for setting in dict.fromkeys(r["setting"] for r in records)
+        for metric in SHOWN
+        if any(r.get(metric) is not None for r in records)
+    ]
+
+
+def _table(records: Sequence[Record], setting: str, metric: str, reference: str) -> Table:
+    names = patterns_of(records, setting)
+    first = by_seed(records, setting, reference, metric)
+    found = []
+    for model in models_of(records, setting):
+        whole = by_seed(records, setting, model, metric)
+        if not whole:
+            continue
+        average = estimate(list(whole.values()))
+        cells = [by_seed(records, setting, model, metric, [name]) for name in names]
+        shown = [f"{estimate(list(cell.values())).mean:.3f}" if cell else "-" for cell in cells]
+        apart = "" if model == reference or not first else plus_minus(paired_difference(whole, first))
+        found.append((average.mean, [model, *shown, plus_minus(average), apart]))
+    found.sort(key=lambda row: row[0], reverse=metric not in LESS_IS_BETTER)
+    title = f"{LABELS.get(setting, setting)}: {metric}, mean of {len(first)} seeds +- standard error"
+    return Table(title, ["", *names, "mean", f"minus {reference}"], [row for _, row in found])
