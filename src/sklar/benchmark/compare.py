@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,14 @@ from sklar.data import open_dataset
 from sklar.evaluation import Record
 from sklar.report.comparison import comparison_tables
 from sklar.report.tables import Table, print_table
-from sklar.training.files import write_json
-from sklar.training.run import content_digest, prepare_run, with_absolute_paths
+from sklar.training.files import write_json, write_text
+from sklar.training.run import content_digest, prepare_run, to_yaml, with_absolute_paths
 
 
 def run_benchmark(config: BenchmarkConfig) -> list[Record]:
-    """Run what is not done yet, print the tables, write ``results.json``; a stopped comparison goes on where it was.
+    """Run what is not done yet, print the tables, write what was found; a stopped comparison goes on where it was.
+
+    The folder gets ``results.json``, the scores, and ``chosen/ARM.yaml``, each arm's chosen settings for `sklar train`.
 
     Args:
         config: what is compared.
@@ -33,7 +35,7 @@ def run_benchmark(config: BenchmarkConfig) -> list[Record]:
     Raises:
         FileNotFoundError, ValueError, KeyError, TypeError: data or settings that make no run, before any is trained.
     """
-    config = replace(config, run=with_absolute_paths(config.run))
+    as_given, config = config, replace(config, run=with_absolute_paths(config.run))
     dataset = open_dataset(config.run.data, verify=True)
     todo = list(trials(config))
     for trial in {trial.arm: trial for trial in todo}.values():
@@ -54,10 +56,19 @@ def run_benchmark(config: BenchmarkConfig) -> list[Record]:
         said = f"  {number} of {len(jobs)}, {left:.0f} min left ({trial.arm}, seed {trial.seed})"
         print(f"\r{said:78s}", end="", flush=True)
     results = [found for trial in todo if (found := read_trial(files[id(trial)])) is not None]
-    chosen, table = choose(results, list(config.models))
+    best = choose(results, list(config.models))
+    chosen = [
+        {"model": r["arm"], "seed": r["seed"], **score}
+        for arm, number in best.items() for r in results if (r["arm"], r["number"]) == (arm, number)
+        for score in r["scores"]
+    ]  # fmt: skip
     write_json(config.run.out / "results.json", chosen)
+    for trial in trials(as_given):
+        if trial.seed == config.run.seed and best.get(trial.arm) == trial.number:
+            run = replace(trial.run, out=config.run.out / "runs" / trial.arm)
+            write_text(config.run.out / "chosen" / f"{trial.arm}.yaml", to_yaml(run))
     print()
-    print_table(table)
+    print_table(choice_table(results, best, list(config.models)))
     for each in comparison_tables(chosen, config.reference):
         print_table(each)
     for result in results:
@@ -70,30 +81,36 @@ def _job(job: tuple[Trial, Path]) -> None:
     run_trial(*job)
 
 
-def choose(results: Sequence[dict[str, Any]], arms: Sequence[str]) -> tuple[list[Record], Table]:
-    """The scores of each arm's best trial, and a table of what was chosen.
-
-    The best has the lowest validation loss averaged over the seeds, among the trials that no seed failed.
+def choose(results: Sequence[dict[str, Any]], arms: Sequence[str]) -> dict[str, int]:
+    """Each arm's best trial: the lowest validation loss averaged over the seeds, of those that no seed failed.
 
     Args:
         results: of all trials, see `run_trial`.
-        arms: labels in order.
+        arms: labels in order; one without such a trial is left out.
     """
+    found = {arm: losses(results, arm) for arm in arms}
+    return {arm: min(whole, key=lambda n: (whole[n], n)) for arm, whole in found.items() if whole}
+
+
+def losses(results: Sequence[dict[str, Any]], arm: str) -> dict[int, float]:
+    """Mean validation loss of an arm's trials that finished with every seed."""
     seeds = {result["seed"] for result in results}
-    records: list[Record] = []
+    each: dict[int, dict[int, float]] = {}
+    for result in results:
+        if result["arm"] == arm and "error" not in result:
+            each.setdefault(result["number"], {})[result["seed"]] = result["validation_loss"]
+    return {number: mean(values.values()) for number, values in each.items() if set(values) == seeds}
+
+
+def choice_table(results: Sequence[dict[str, Any]], best: Mapping[str, int], arms: Sequence[str]) -> Table:
+    """What was chosen for each arm, of how many trials."""
     rows = []
     for arm in arms:
-        losses: dict[int, dict[int, float]] = {}
-        for result in results:
-            if result["arm"] == arm and "error" not in result:
-                losses.setdefault(result["number"], {})[result["seed"]] = result["validation_loss"]
-        whole = {number: mean(found.values()) for number, found in losses.items() if set(found) == seeds}
-        if not whole:
+        whole = losses(results, arm)
+        if arm not in best:
             rows.append([arm, "-", "no trial that finished with every seed"])
             continue
-        best = min(whole, key=lambda number: (whole[number], number))
-        mine = [r for r in results if r["arm"] == arm and r["number"] == best]
-        records += [{"model": arm, "seed": r["seed"], **score} for r in mine for score in r["scores"]]
-        words = ", ".join(f"{name} {value}" for name, value in mine[0]["choice"].items()) or "the defaults"
-        rows.append([arm, f"{whole[best]:.4f}", f"{words} (of {len(whole)})"])
-    return records, Table("chosen by the validation loss", ["", "validation loss", "choice"], rows)
+        choice = next(r["choice"] for r in results if (r["arm"], r["number"]) == (arm, best[arm]))
+        words = ", ".join(f"{name} {value}" for name, value in choice.items()) or "the defaults"
+        rows.append([arm, f"{whole[best[arm]]:.4f}", f"{words} (of {len(whole)})"])
+    return Table("chosen by the validation loss", ["", "validation loss", "choice"], rows)

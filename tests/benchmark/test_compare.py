@@ -1,0 +1,126 @@
+"""The comparison of models searched alike."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from sklar.benchmark import compare
+from sklar.benchmark.compare import choose, run_benchmark
+from sklar.benchmark.grid import Arm, BenchmarkConfig, trials, version_of
+from sklar.benchmark.trial import run_trial
+from sklar.data import Missingness, open_dataset
+from sklar.data.digits_folder import prepare_digits
+from sklar.evaluation import evaluate_rows
+from sklar.training import RunConfig, Schedule, train
+from sklar.training.feed import Feed
+from sklar.training.run import prepare_run
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("benchmark")
+    prepare_digits(folder / "data", train=100, validation=0)
+    run = RunConfig(
+        folder / "data", folder / "out", settings={"dim": 2, "hidden": 4}, labelled=50, unlabelled=False,
+        missing=Missingness("mcar", 0.3), schedule=Schedule(steps=3, batch_size=30, warmup=1),
+    )  # fmt: skip
+    models = {"ours": Arm("variational_copula"), "rival": Arm("concat", search={"dropout": [0.0, 0.3]})}
+    tests = {"whole": Missingness(), "half": Missingness("mcar", 0.5)}
+    return BenchmarkConfig(run, models, "ours", seeds=2, trials=2, tests=tests, patterns="all", processes=1)
+
+
+def test_every_arm_has_its_scores_and_the_best_trial_is_chosen_by_validation(config, capsys):
+    records = run_benchmark(config)
+    said = capsys.readouterr().out
+    assert json.loads((config.run.out / "results.json").read_text()) == records
+    per_seed = 2 + 7  # two tests, seven patterns
+    assert len(records) == 2 * 2 * per_seed
+    assert {r["pattern"] for r in records if r["setting"] == "tests"} == {"whole", "half"}
+    found = [json.loads(file.read_text()) for file in (config.run.out / "trials").iterdir()]
+    assert len(found) == 2 * 2 * 2
+    for arm in ("ours", "rival"):
+        losses = {n: sum(r["validation_loss"] for r in found if r["arm"] == arm and r["number"] == n) for n in (0, 1)}
+        best = min(losses, key=losses.get)
+        for seed in (0, 1):
+            (trial,) = [r for r in found if (r["arm"], r["number"], r["seed"]) == (arm, best, seed)]
+            assert [{"model": arm, "seed": seed, **s} for s in trial["scores"]] == [
+                r for r in records if r["model"] == arm and r["seed"] == seed
+            ]
+        settings = yaml.safe_load((config.run.out / "chosen" / f"{arm}.yaml").read_text())
+        assert settings["model"] == config.models[arm].model
+        assert settings["seed"] == 0
+        assert settings["settings"].get("dropout") == trial["choice"].get("dropout")
+    assert "chosen by the validation loss" in said
+    assert "minus ours" in said
+
+
+def test_a_trials_scores_are_those_of_the_model_trained_by_hand(config):
+    trial = next(t for t in trials(config) if t.arm == "rival" and t.number == 1 and t.seed == 1)
+    file = config.run.out / "by-hand.json"
+    run_trial(trial, file)
+    dataset = open_dataset(config.run.data)
+    model, rows, validation = prepare_run(dataset, trial.run)
+    loss = train(model, rows, validation, trial.run.schedule, trial.run.seed, progress=False)
+    found = json.loads(file.read_text())
+    assert found["validation_loss"] == loss
+    assert len(rows) == 50
+    assert len(validation) == 20
+    whole = evaluate_rows(model, Feed(dataset.part("test"), model))[0]
+    (score,) = [s for s in found["scores"] if s["pattern"] == "whole"]
+    assert score["log_loss"] == whole["log_loss"]
+    (same,) = [s for s in found["scores"] if s["pattern"] == "upper+lower+profile"]
+    assert same["log_loss"] == pytest.approx(whole["log_loss"], abs=1e-6)
+
+
+def test_a_stopped_comparison_goes_on_and_other_settings_are_other_trials(config, monkeypatch):
+    first = run_benchmark(config)
+    gone = sorted((config.run.out / "trials").iterdir())[0]
+    gone.unlink()
+    assert run_benchmark(config) == first
+    assert gone.is_file()
+    monkeypatch.setattr(compare, "side_by_side", lambda function, jobs, processes: [(job, 1 / 0) for job in jobs])
+    assert run_benchmark(replace(config, processes=2)) == first
+    dataset, keys = "content", set()
+    variants = [config, replace(config, patterns="none"), replace(config, version="x"),
+                replace(config, run=replace(config.run, labelled=40))]  # fmt: skip
+    for variant in variants:
+        keys |= {trial.key(dataset, version_of(variant)) for trial in trials(variant)}
+    assert len(keys) == len(variants) * 8
+
+
+def test_a_trial_that_fails_is_told_and_does_not_stop_the_others(config, tmp_path, capsys):
+    tests = {"whole": Missingness(), "too much": Missingness("mcar", 0.9)}  # of three modalities one always stays
+    failing = replace(config, run=replace(config.run, out=tmp_path), tests=tests, seeds=1, trials=1)
+    assert run_benchmark(failing) == []
+    said = capsys.readouterr().out
+    assert said.count("failed: ") == 2
+    assert "cannot be missing at rate 0.9" in said
+    results = [{"arm": "a", "seed": s, "number": n, "choice": {}, "validation_loss": v, "scores": [{"x": n}]}
+               for s in (0, 1) for n, v in ((0, 1.0), (1, 0.5))]  # fmt: skip
+    results[1] = {k: v for k, v in results[1].items() if k not in ("validation_loss", "scores")} | {"error": "E"}
+    assert choose(results, ["a", "b"]) == {"a": 0}  # one seed failed the better one
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": {"a": Arm("x")}}, "models, 'a': unknown model 'x'"),
+        ({"reference": "theirs"}, "reference 'theirs' is none"),
+        ({"patterns": "some"}, "unknown patterns"),
+        ({"split": "train"}, "unknown split"),
+        ({"trials": 0}, "at least one trial"),
+    ],
+)
+def test_a_wrong_configuration_is_refused(config, change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(config, **change)
+
+
+def test_settings_that_make_no_model_are_refused_before_any_training(config, monkeypatch):
+    monkeypatch.setattr(compare, "side_by_side", None)
+    bad = {**config.models, "rival": Arm("concat", {"correlation": 0.5})}
+    with pytest.raises(ValueError, match="models, 'rival': settings: model 'concat' has no setting 'correlation'"):
+        run_benchmark(replace(config, models=bad))
+    run_benchmark(replace(config, dry_run=True))
