@@ -8,6 +8,8 @@ from typing import Any
 
 from sklar.models.base import NO_RECIPE, FusionModel, Recipe
 from sklar.models.concat import Concat
+from sklar.models.daft import DAFT
+from sklar.models.mmtm import MMTM
 from sklar.models.published import Published
 from sklar.models.variational import VariationalCopula
 
@@ -16,6 +18,8 @@ MODELS: dict[str, Callable[..., FusionModel]] = {
     "independence": partial(VariationalCopula, copula="independence"),
     "concat": Concat,
     "published": Published,
+    "mmtm": MMTM,
+    "daft": DAFT,
 }
 
 
@@ -26,4 +30,15 @@ def make_model(name: str, **settings: Any) -> FusionModel:
     return MODELS[name](**settings)
 
 
-__all__ = ["MODELS", "NO_RECIPE", "Concat", "FusionModel", "Published", "Recipe", "VariationalCopula", "make_model"]
+__all__ = [
+    "DAFT",
+    "MMTM",
+    "MODELS",
+    "NO_RECIPE",
+    "Concat",
+    "FusionModel",
+    "Published",
+    "Recipe",
+    "VariationalCopula",
+    "make_model",
+]
