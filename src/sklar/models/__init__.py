@@ -9,6 +9,7 @@ from typing import Any
 from sklar.models.base import NO_RECIPE, FusionModel, Recipe
 from sklar.models.concat import Concat
 from sklar.models.daft import DAFT
+from sklar.models.lsmt import LSMT
 from sklar.models.mmtm import MMTM
 from sklar.models.published import Published
 from sklar.models.variational import VariationalCopula
@@ -20,6 +21,7 @@ MODELS: dict[str, Callable[..., FusionModel]] = {
     "published": Published,
     "mmtm": MMTM,
     "daft": DAFT,
+    "lsmt": LSMT,
 }
 
 
@@ -32,6 +34,7 @@ def make_model(name: str, **settings: Any) -> FusionModel:
 
 __all__ = [
     "DAFT",
+    "LSMT",
     "MMTM",
     "MODELS",
     "NO_RECIPE",
