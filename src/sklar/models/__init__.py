@@ -9,8 +9,12 @@ from typing import Any
 from sklar.models.base import NO_RECIPE, FusionModel, Recipe
 from sklar.models.concat import Concat
 from sklar.models.daft import DAFT
+from sklar.models.interleaved import Interleaved
 from sklar.models.lsmt import LSMT
 from sklar.models.mmtm import MMTM
+from sklar.models.mmvae import MMVAE
+from sklar.models.mopoe import MoPoE
+from sklar.models.mvae import MVAE
 from sklar.models.published import Published
 from sklar.models.variational import VariationalCopula
 
@@ -21,7 +25,11 @@ MODELS: dict[str, Callable[..., FusionModel]] = {
     "published": Published,
     "mmtm": MMTM,
     "daft": DAFT,
+    "mvae": MVAE,
+    "mmvae": MMVAE,
+    "mopoe": MoPoE,
     "lsmt": LSMT,
+    "interleaved": Interleaved,
 }
 
 
@@ -36,10 +44,14 @@ __all__ = [
     "DAFT",
     "LSMT",
     "MMTM",
+    "MMVAE",
     "MODELS",
+    "MVAE",
     "NO_RECIPE",
     "Concat",
     "FusionModel",
+    "Interleaved",
+    "MoPoE",
     "Published",
     "Recipe",
     "VariationalCopula",
