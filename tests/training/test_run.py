@@ -315,6 +315,16 @@ def test_validation_is_carved_out_by_person(tmp_path):
     assert cuts[0] == cuts[1] != cuts[2]
 
 
+def test_matched_rows_have_every_modality_in_use(tmp_path):
+    dataset = open_dataset(write(tmp_path / "data", tiny("regression", rows=200)))
+    config = in_python(tmp_path, modalities=["vec", "film"], matched=True)
+    for rows, split in zip(split_rows(dataset, config), ("train", "validation"), strict=True):
+        part = dataset.part(split)
+        both = part.observed[:, part.names.index("vec")] & part.observed[:, part.names.index("film")]
+        assert list(rows.sample_id) == list(part.sample_id[both.numpy()])
+        assert 0 < len(rows) < len(part)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_labels_are_kept_in_proportion_and_nested(tmp_path, task):
     dataset = open_dataset(write(tmp_path / "data", tiny(task, rows=400)))

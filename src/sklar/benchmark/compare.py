@@ -27,14 +27,24 @@ def run_benchmark(config: BenchmarkConfig) -> list[Record]:
     The folder gets ``results.json``, the scores, and ``chosen/ARM.yaml``, each arm's chosen settings for `sklar train`.
 
     Args:
-        config: what is compared.
+        config: what is compared, on one dataset or on several, one after the other.
 
     Returns:
-        Scores of each arm's chosen trial, a record a seed and test.
+        Scores of each arm's chosen trial, a record a seed and test, of each dataset.
 
     Raises:
         FileNotFoundError, ValueError, KeyError, TypeError: data or settings that make no run, before any is trained.
     """
+    found = {}
+    for label, part in config.parts().items():
+        if label:
+            print(f"{label}: {part.run.data}")
+        found[label] = _compare(part)
+    return [{"dataset": label, **record} if label else record for label, part in found.items() for record in part]
+
+
+def _compare(config: BenchmarkConfig) -> list[Record]:
+    """The comparison on one dataset."""
     as_given, config = config, replace(config, run=with_absolute_paths(config.run))
     dataset = open_dataset(config.run.data, verify=True)
     todo = list(trials(config))

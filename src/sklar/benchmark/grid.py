@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from sklar.benchmark.space import Choice, apply, draw_trials, search_space
@@ -52,6 +53,7 @@ class BenchmarkConfig:
         patterns: which missing patterns complete test rows are scored under as well: none, single (each modality
             alone) or all.
         split: the rows that are scored: test or validation.
+        datasets: several dataset folders by their labels, instead of the run's ``data``: one comparison each.
         processes: trials run side by side; by default one a core.
         version: of the code, by which finished trials are known again; by default its hash.
         dry_run: only say how many trials there are and how many are done.
@@ -65,9 +67,19 @@ class BenchmarkConfig:
     tests: dict[str, Missingness] = field(default_factory=lambda: {"as it is": Missingness()})
     patterns: str = "none"
     split: str = "test"
+    datasets: dict[str, Path] = field(default_factory=dict)
     processes: int | None = None
     version: str | None = None
     dry_run: bool = False
+
+    def parts(self) -> dict[str, BenchmarkConfig]:
+        """A comparison a dataset, by its label, each in a folder of its own."""
+        if not self.datasets:
+            return {"": self}
+        return {
+            label: replace(self, run=replace(self.run, data=data, out=self.run.out / label), datasets={})
+            for label, data in self.datasets.items()
+        }
 
     def __post_init__(self) -> None:
         if not self.models or self.seeds < 1 or self.trials < 1:

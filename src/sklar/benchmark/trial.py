@@ -17,6 +17,7 @@ from sklar.models import FusionModel
 from sklar.training import train
 from sklar.training.feed import Feed, remove
 from sklar.training.files import write_json
+from sklar.training.rows import usable
 from sklar.training.run import prepare_run
 from sklar.training.schedule import seed_of
 
@@ -45,7 +46,7 @@ def run_trial(trial: Trial, file: Path) -> None:
 
 def scores(model: FusionModel, dataset: Dataset, trial: Trial) -> list[Record]:
     """Scores of a model, ``{setting, pattern, ...}`` each: ``tests`` by mechanism, ``patterns`` by pattern."""
-    part = dataset.part(trial.split)
+    part = usable(dataset.part(trial.split), model.names, trial.run.matched)
     records = []
     for label, missing in trial.tests.items():
         left = remove(part, model, missing, seed_of(trial.seed, TEST) % 2**31)

@@ -22,6 +22,7 @@ class RunConfig:
         encoders: encoders by modality where the default for its kind is not wanted, for instance {ehr: {kind: lstm}}
             (see docs/encoders.md); what the data set knows (channels, codes, columns) is filled in.
         modalities: the modalities to use, in this order; default all of the data set.
+        matched: use only rows that have every modality in use, rather than any.
         labelled: number of training rows that keep their label, drawn by the seed, the same share of every class; the
             others train what needs no label. Default all that have one.
         unlabelled: whether training rows without a label take part.
@@ -39,6 +40,7 @@ class RunConfig:
     settings: dict[str, Any] = field(default_factory=dict)
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
     modalities: list[str] | None = None
+    matched: bool = False
     labelled: int | None = None
     unlabelled: bool = True
     missing: Missingness = field(default_factory=Missingness)

@@ -23,10 +23,11 @@ def split_rows(dataset: Dataset, config: RunConfig) -> tuple[Dataset, Dataset]:
         ValueError: no training rows, or none to spare for validation. KeyError: an unknown modality.
     """
     names = chosen_modalities(dataset, config.modalities)
-    learning = with_something(dataset.part("train"), names)
-    held_out = with_something(dataset.part("validation"), names)
+    learning = usable(dataset.part("train"), names, config.matched)
+    held_out = usable(dataset.part("validation"), names, config.matched)
     if len(learning) == 0:
-        raise ValueError(f"{config.data} has no rows whose split is 'train' that have a modality in use")
+        wanted = "every modality" if config.matched else "a modality"
+        raise ValueError(f"{config.data} has no rows whose split is 'train' that have {wanted} in use")
     if len(held_out) == 0:
         if not 0 < config.validation < 1:
             raise ValueError(f"validation must be a share between 0 and 1, got {config.validation}")
@@ -43,9 +44,11 @@ def split_rows(dataset: Dataset, config: RunConfig) -> tuple[Dataset, Dataset]:
     return learning, held_out
 
 
-def with_something(rows: Dataset, names: list[str]) -> Dataset:
-    """The rows that have at least one of these modalities; a warning counts the others."""
+def usable(rows: Dataset, names: list[str], matched: bool = False) -> Dataset:
+    """The rows that have at least one of these modalities, where a warning counts the others; or all of them."""
     places = [rows.names.index(name) for name in names if name in rows.modalities]
+    if matched:
+        return rows.take(rows.observed[:, places].all(-1))
     some = rows.observed[:, places].any(-1)
     if lacking := int((~some).sum()):
         warnings.warn(f"{rows.name}: {lacking} of {len(rows)} rows have none of {names} and are left out", stacklevel=3)
