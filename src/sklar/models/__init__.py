@@ -9,6 +9,7 @@ from typing import Any
 from sklar.models.base import NO_RECIPE, FusionModel, Recipe
 from sklar.models.concat import Concat
 from sklar.models.daft import DAFT
+from sklar.models.drfuse import DrFuse
 from sklar.models.interleaved import Interleaved
 from sklar.models.lsmt import LSMT
 from sklar.models.mmtm import MMTM
@@ -30,6 +31,7 @@ MODELS: dict[str, Callable[..., FusionModel]] = {
     "mopoe": MoPoE,
     "lsmt": LSMT,
     "interleaved": Interleaved,
+    "drfuse": DrFuse,
 }
 
 
@@ -49,6 +51,7 @@ __all__ = [
     "MVAE",
     "NO_RECIPE",
     "Concat",
+    "DrFuse",
     "FusionModel",
     "Interleaved",
     "MoPoE",
