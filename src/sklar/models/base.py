@@ -202,6 +202,12 @@ class FusionModel(nn.Module):
         """Draws of the missing inputs' features, ``{name: (S, B, F)}``, by a model whose ``generates`` is true."""
         raise NotImplementedError(f"{type(self).__name__} does not generate inputs")
 
+    def impute_and_generate(
+        self, batch: Batch, num_samples: int, generator: torch.Generator
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Draws of all embeddings, ``{name: (S, B, d)}``, and of the features that they stand for, with noise."""
+        raise NotImplementedError(f"{type(self).__name__} does not generate inputs")
+
     # What all models share.
 
     def loss(self, batch: Batch, source: Source = None, progress: float = 1.0) -> dict[str, Tensor]:

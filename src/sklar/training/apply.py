@@ -16,7 +16,6 @@ from sklar.data.missingness import Missingness
 from sklar.evaluation import Record, evaluate_rows, predict_rows
 from sklar.models import FusionModel
 from sklar.models.base import ROWS_AT_ONCE
-from sklar.models.variational import VariationalCopula
 from sklar.training.feed import Feed, remove
 from sklar.training.files import refuse_inside_dataset, renamed
 from sklar.training.run import Run
@@ -159,8 +158,10 @@ def impute_run(
     from tqdm import tqdm
 
     model = run.model
-    if not isinstance(model, VariationalCopula):
-        raise ValueError(f"the run's model is {model.name!r}, which imputes nothing; train variational_copula")
+    if not model.generates:
+        raise ValueError(
+            f"the run's model is {model.name!r}, which imputes nothing; train one that generates (sklar models)"
+        )
     refuse_inside_dataset(out)
     rows = rows_of(run, data, split)
     dataset = rows.dataset
