@@ -8,7 +8,6 @@ from plain_attention import linear, transformer
 from token_cases import INPUTS, TASKS, case, outputs, rows, tokens
 
 from sklar.data import Batch
-from sklar.models.binary_logits import jensen_shannon, pool_logits
 
 
 def sigmoid(x):
@@ -96,25 +95,6 @@ def test_outputs_and_terms_are_the_papers_equations(task):
         for name, value in plain.items():
             value = torch.as_tensor(weights[name] * value, dtype=torch.double)
             assert torch.allclose(terms[name][row], value, atol=1e-9), name
-
-
-def test_pooled_logits_of_two_are_the_papers_and_of_one_itself():
-    a, b = torch.randn(2, 5, 7, generator=torch.Generator().manual_seed(0)).double()
-    both = torch.ones(5, 2, dtype=torch.bool)
-    expected = torch.log((2 * (a + b).exp() + a.exp() + b.exp()) / (2 + a.exp() + b.exp()))
-    pair = torch.stack([a, b], 1)
-    assert torch.allclose(pool_logits(pair, both), expected)
-    both[:, 1] = False
-    assert torch.allclose(pool_logits(pair, both), a)
-
-
-def test_divergence_is_between_zero_and_log_two_and_finite_far_out():
-    a = torch.tensor([[0.3, -2.0], [200.0, 2000.0]]).requires_grad_()
-    same, far = jensen_shannon(a, a), jensen_shannon(a, -a)
-    assert same.abs().max() < 1e-6
-    assert torch.allclose(far[1], 2 * torch.tensor(2.0).log())
-    assert 0 < far[0] < far[1]
-    assert torch.isfinite(torch.autograd.grad(far.sum(), a)[0]).all()
 
 
 def test_terms_push_where_they_should():

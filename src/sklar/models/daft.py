@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sklar.models.base import FusionModel, Source
 from sklar.models.card import Card
 from sklar.models.code import Code
-from sklar.models.tokens import Tokens, average, pool, shown
+from sklar.models.masked_tokens import Tokens, average, pool, shown
 
 
 class DAFT(FusionModel):

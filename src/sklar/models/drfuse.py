@@ -18,8 +18,8 @@ from sklar.models.base import FusionModel, Source
 from sklar.models.binary_logits import jensen_shannon, pool_logits
 from sklar.models.card import Card
 from sklar.models.code import Code
+from sklar.models.masked_tokens import Tokens, average, shown
 from sklar.models.outcome import Labels
-from sklar.models.tokens import Tokens, average, shown
 
 
 class Fused(NamedTuple):

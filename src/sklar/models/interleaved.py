@@ -13,7 +13,7 @@ from sklar.encoders.attention import check_heads
 from sklar.models.base import FusionModel, Source
 from sklar.models.card import Card
 from sklar.models.code import Code
-from sklar.models.tokens import Tokens, average, shown
+from sklar.models.masked_tokens import Tokens, average, shown
 
 
 class Part(nn.Module):

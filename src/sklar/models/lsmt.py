@@ -12,7 +12,7 @@ from sklar.encoders.attention import TimeEncoding, Transformer
 from sklar.models.base import FusionModel, Source
 from sklar.models.card import Card
 from sklar.models.code import Code
-from sklar.models.tokens import shown
+from sklar.models.masked_tokens import shown
 
 
 class LSMT(FusionModel):

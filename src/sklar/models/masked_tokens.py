@@ -55,5 +55,9 @@ def average(tokens: Tokens) -> Tensor:
 
 def pool(encoder: Encoder, tokens: Tokens) -> Tensor:
     """The embedding's mean ``(B, d)`` that the encoder makes of (changed) tokens; zeros in rows without any."""
-    mean, _ = encoder.posterior(encoder.pool(tokens.values, tokens.attendable))
-    return torch.where(tokens.padding.all(1, keepdim=True), 0.0, mean)
+    rows = (~tokens.padding.all(1)).nonzero().flatten()
+    blank = tokens.values.new_zeros(len(tokens.values), encoder.dim)
+    if not len(rows):  # their number need not be one that the encoder knows
+        return blank
+    mean, _ = encoder.posterior(encoder.pool(tokens.values[rows], tokens.padding[rows]))
+    return blank.index_copy(0, rows, mean)
