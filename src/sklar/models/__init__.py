@@ -6,24 +6,40 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from sklar.models.attention_pool import AttentionPool
 from sklar.models.base import NO_RECIPE, FusionModel, Recipe
+from sklar.models.cm2 import CM2, CM2Published, CM2Released
 from sklar.models.concat import Concat
 from sklar.models.daft import DAFT
 from sklar.models.drfuse import DrFuse
 from sklar.models.interleaved import Interleaved
+from sklar.models.late_fusion import LateFusion
 from sklar.models.lsmt import LSMT
+from sklar.models.medfuse import MedFuse
+from sklar.models.missingness_only import MissingnessOnly
 from sklar.models.mmtm import MMTM
 from sklar.models.mmvae import MMVAE
 from sklar.models.mopoe import MoPoE
 from sklar.models.mvae import MVAE
-from sklar.models.published import Published
+from sklar.models.observed_only import ObservedOnly
+from sklar.models.tensor_fusion import TensorFusion
+from sklar.models.unified import Unified
 from sklar.models.variational import VariationalCopula
 
 MODELS: dict[str, Callable[..., FusionModel]] = {
     "variational_copula": VariationalCopula,
     "independence": partial(VariationalCopula, copula="independence"),
     "concat": Concat,
-    "published": Published,
+    "unified": Unified,
+    "medfuse": MedFuse,
+    "late_average": partial(LateFusion, rule="average"),
+    "late_product": partial(LateFusion, rule="product"),
+    "tensor_fusion": TensorFusion,
+    "attention_pool": AttentionPool,
+    "observed_only": ObservedOnly,
+    "missingness_only": MissingnessOnly,
+    "cm2_published": partial(CM2Published, arm="published"),
+    "cm2_released": partial(CM2Released, arm="released"),
     "mmtm": MMTM,
     "daft": DAFT,
     "mvae": MVAE,
@@ -43,6 +59,7 @@ def make_model(name: str, **settings: Any) -> FusionModel:
 
 
 __all__ = [
+    "CM2",
     "DAFT",
     "LSMT",
     "MMTM",
@@ -50,13 +67,21 @@ __all__ = [
     "MODELS",
     "MVAE",
     "NO_RECIPE",
+    "AttentionPool",
+    "CM2Published",
+    "CM2Released",
     "Concat",
     "DrFuse",
     "FusionModel",
     "Interleaved",
+    "LateFusion",
+    "MedFuse",
+    "MissingnessOnly",
     "MoPoE",
-    "Published",
+    "ObservedOnly",
     "Recipe",
+    "TensorFusion",
+    "Unified",
     "VariationalCopula",
     "make_model",
 ]
