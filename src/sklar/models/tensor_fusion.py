@@ -43,7 +43,7 @@ class Kronecker(nn.Module):
 
 
 class LowRank(nn.Module):
-    """``sum_r prod_m W_m^r [1; z_m] + b``, elementwise products: `Kronecker` with ``W`` a sum of ``R`` rank-one tensors.
+    """``sum_r prod_m W_m^r [1; z_m] + b``, elementwise: `Kronecker` with ``W`` a sum of ``R`` rank-one tensors.
 
     Args:
         modalities: number ``M``.
