@@ -86,7 +86,8 @@ class World:
 
         shape = (samples, rows, *self.joint.copula.event_shape)
         noise = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-        values = evidence_bound(z, q.log_prob(draw), observed, self.joint, log_inputs, log_outcome, noise)
+        gap = q.log_prob(draw) - self.joint.log_prob(z, observed)
+        values = evidence_bound(z, gap, observed, self.joint, log_inputs, log_outcome, noise)
         return float(values.mean()), float(values.std()) / rows**0.5
 
 

@@ -14,6 +14,12 @@ from sklar.training import Schedule, load_model, save_model, train
 COPULAS_TRIED = ("student", "vine", "factor")  # variational_copula has the Gaussian one
 VARIANTS = {  # of the variational copula model, whose default has the Gaussian one, and of the options of every model
     **{copula: ("variational_copula", {"copula": copula}) for copula in COPULAS_TRIED},
+    "structured posterior": ("variational_copula", {"posterior": "structured", "marginal": "normal"}),
+    "copula posterior": ("variational_copula", {"posterior": "copula"}),
+    "deterministic": ("variational_copula", {"stochastic": False}),
+    "root of two": ("variational_copula", {"root": 2}),
+    "full coupling": ("variational_copula", {"coupling": "full", "marginal": "normal"}),
+    "rosenblatt": ("variational_copula", {"marginal": "mixture"}),
     **{f"align by {kind}": ("concat", {"alignment": kind}) for kind in ALIGNMENTS},
 }
 BLIND = "missingness_only"  # to what the inputs hold
@@ -188,8 +194,8 @@ def test_damaged_checkpoints(tmp_path):
         settings.write_text(f'{{"model": "concat", "settings": {content}}}')
         with pytest.raises(ValueError, match=r"model\.json"):
             load_model(tmp_path)
-    save_model(model("published"), tmp_path)
-    settings.write_text(settings.read_text().replace('"published"', '"variational_copula"').replace(": 16", ": 8"))
+    save_model(model("cm2_published"), tmp_path)
+    settings.write_text(settings.read_text().replace('"cm2_published"', '"variational_copula"').replace(": 16", ": 8"))
     with pytest.raises(ValueError, match=r"does not belong to .*model\.json"):
         load_model(tmp_path)
     poisoned = model("concat")

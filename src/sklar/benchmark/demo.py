@@ -24,7 +24,7 @@ from sklar.report import print_tables, write_report
 from sklar.training import Schedule, save_model, train
 from sklar.training.files import write_text
 
-END_TO_END = ("variational_copula", "independence", "concat", "published")
+END_TO_END = ("variational_copula", "independence", "concat", "cm2_published")
 MISSING_RATE = 0.5
 UNFINISHED = "unfinished-demo"
 EXAMPLES = 8  # completed digits in the report
@@ -141,7 +141,7 @@ def _look(model: FusionModel, name: str, digits: Digits, pictures: dict[str, Any
     pictures["truth"] = truth
     if name == "variational_copula" and isinstance(model, VariationalCopula):
         pictures["modalities"] = model.names
-        pictures["correlation"] = model.joint.copula.correlation().detach().tolist()  # type: ignore[operator]
+        pictures["correlation"] = model.joint.copula.correlation().detach().tolist()  # type: ignore[operator,union-attr]
 
 
 def widths(digits: Digits) -> dict[str, int]:

@@ -162,12 +162,16 @@ class FusionModel(nn.Module):
         """
         if rows.target is not None:
             self.outcome.start(rows.target.to(self.anchor.device))
-        chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:ROWS_TO_START]
-        batch = self.check(rows[chosen.sort().values])
+        batch = self.some(rows, seed)
         for m, name in enumerate(self.names):
             shown = batch.observed[:, m]
             if bool(shown.any()):
                 self.encoder(name).start(tensor(batch, name)[shown])
+
+    def some(self, rows: Rows, seed: int) -> Batch:
+        """At most 2,048 of the training rows, chosen by ``seed`` and checked, from which things are started."""
+        chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:ROWS_TO_START]
+        return self.check(rows[chosen.sort().values])
 
     # What a model fills in.
 

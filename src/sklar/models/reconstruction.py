@@ -26,6 +26,10 @@ class Decoders(nn.ModuleList):
         """The decoders in the order of the modalities."""
         return cast("list[Decoder]", list(self))
 
+    def sizes(self, like: Tensor) -> Tensor:
+        """Number of features of each modality, ``(M,)``, where a tensor lives."""
+        return torch.tensor([len(decoder.log_scale) for decoder in self.each()], device=like.device)
+
     def forward(self, z: Sequence[Tensor]) -> Tensor:
         """Means of all features: ``(..., d)`` a modality ``-> (..., F)``, ``F`` summed over the modalities."""
         return torch.cat([decoder(value) for decoder, value in zip(self.each(), z, strict=True)], -1)
