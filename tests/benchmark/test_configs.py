@@ -8,7 +8,8 @@ import torch
 from sklar.benchmark.grid import BenchmarkConfig, trials
 from sklar.benchmark.space import search_space
 from sklar.data import Image, Series, Vector, open_dataset, write_dataset
-from sklar.models import MODELS
+from sklar.data.digits_folder import prepare_digits
+from sklar.models import MODELS, FusionModel
 from sklar.training import RunConfig
 from sklar.training.inputs import make_run_model
 
@@ -78,7 +79,23 @@ def test_the_papers_tables_are_all_there():
     }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return open_dataset(prepare_digits(tmp_path_factory.mktemp("configs") / "data", train=60, validation=40))
+
+
 @pytest.mark.parametrize("file", RUNS, ids=lambda f: f"{f.parent.name}/{f.stem}")
-def test_a_run_is_read(file):
+def test_a_run_is_read_and_its_settings_make_a_model(file, digits):
     config = read(RunConfig, file)
-    assert config.model in MODELS
+    if file.parent.name == "configs":
+        assert config.model in MODELS
+        return
+    assert config.model == file.stem
+    assert f"configs/{file.parent.name}/{file.name}" in file.read_text()
+    assert (str(config.data), config.out) == (f"data/{file.parent.name}", Path("runs") / file.parent.name / file.stem)
+    assert isinstance(make_run_model(digits, config), FusionModel)
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mfeat", "physionet2012", "eicu-demo"])
+def test_every_model_has_a_default_on_every_data_set(dataset):
+    assert {file.stem for file in (FOLDER / dataset).glob("*.yaml")} == set(MODELS)
