@@ -12,6 +12,7 @@ from sklar.models.cm2 import CM2, CM2Published, CM2Released
 from sklar.models.concat import Concat
 from sklar.models.daft import DAFT
 from sklar.models.drfuse import DrFuse
+from sklar.models.frozen import Frozen
 from sklar.models.interleaved import Interleaved
 from sklar.models.late_fusion import LateFusion
 from sklar.models.lsmt import LSMT
@@ -48,6 +49,7 @@ MODELS: dict[str, Callable[..., FusionModel]] = {
     "lsmt": LSMT,
     "interleaved": Interleaved,
     "drfuse": DrFuse,
+    "frozen": Frozen,
 }
 
 
@@ -72,6 +74,7 @@ __all__ = [
     "CM2Released",
     "Concat",
     "DrFuse",
+    "Frozen",
     "FusionModel",
     "Interleaved",
     "LateFusion",

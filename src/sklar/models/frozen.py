@@ -1,0 +1,170 @@
+"""A model trained on complete rows, made to answer incomplete ones by a joint of its frozen embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from sklar.data import Batch, Rows
+from sklar.encoders import Encoder
+from sklar.joint import Joint, JointMixture
+from sklar.joint.checks import check_observed
+from sklar.models.base import NO_RECIPE, ROWS_AT_ONCE, ROWS_TO_START, FusionModel, Recipe, Source, evaluating
+from sklar.models.card import Card
+from sklar.models.code import Code, Encoded, present
+from sklar.models.noise import Noise
+
+COMPONENTS = (1, 5, 10, 20)  # of the mixture, chosen on held-out rows
+
+
+class Frozen(FusionModel):
+    """Another model trained on complete rows alone; then a joint of its embeddings draws what a row lacks.
+
+    The other model never meets a missing modality: incomplete training rows are left out of its loss. When it is
+    trained, its encoders are frozen and a mixture of joints with shrunk covariances (`JointMixture.fit`, which chooses
+    number of components and shrinkage) is fitted to the embeddings of all rows, training and validation, incomplete
+    ones included; their labels are not used. A prediction is the other model's, averaged over draws of the missing
+    embeddings given the observed ones, from a fixed quasi-random set.
+
+    It is the frozen setting with the interface of every other model: the yardstick for what training on incomplete rows
+    is worth. Until the joint is fitted, zeros stand for the missing embeddings; early stopping sees validation rows so.
+
+    Args:
+        inputs: see `FusionModel`.
+        head: the other model, a name in `sklar.models.MODELS`: one that fuses embeddings.
+        options: its own settings.
+        settings: see `FusionModel`. Of the recipe only ``draws`` counts: the rest is for incomplete rows, or other
+            heads.
+
+    References:
+        Little & Rubin, "Statistical Analysis with Missing Data" (2019), multiple imputation; here of embeddings.
+    """
+
+    name = "frozen"
+    card: ClassVar[Card] = Card(
+        "multiple imputation (Little & Rubin, 2019), of the embeddings of a model trained on complete rows",
+        departs="imputed by a mixture of Gaussian joints, without the label",
+        recipe=False,
+    )
+
+    def __init__(
+        self,
+        inputs: Mapping[str, int | Mapping[str, Any]],
+        head: str = "concat",
+        options: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        from sklar.models import make_model  # the registry, which holds this class
+
+        given = settings.pop("recipe", None) or {}
+        recipe = given if isinstance(given, Recipe) else Recipe(**given)
+        only_draws = replace(NO_RECIPE, draws=recipe.draws)
+        super().__init__(inputs, recipe=only_draws, **settings)
+        if head == self.name:
+            raise ValueError("frozen cannot be its own head: name the model that is trained on complete rows")
+        self.inner = make_model(head, inputs=inputs, recipe=only_draws, **settings, **(options or {}))
+        if self.inner.card.needs != "embeddings":
+            raise ValueError(
+                f"frozen completes embeddings, but {head!r} needs {self.inner.card.needs}: choose a head that fuses "
+                "embeddings, for instance 'concat'"
+            )
+        self.settings |= {"head": head, "options": dict(options or {})}
+        # Encoders, outcome and alignment are the other model's: registered once, known here by plain attributes.
+        for part in ("encoders", "outcome", "aligner"):
+            delattr(self, part)
+            object.__setattr__(self, part, getattr(self.inner, part))
+        self.joint: JointMixture | None = None
+
+    @torch.no_grad()
+    def start(self, rows: Rows, seed: int = 0) -> None:
+        """As `FusionModel.start`, from at most 2,048 complete training rows; a joint fitted before is forgotten.
+
+        Raises:
+            ValueError: no training row is complete.
+        """
+        complete = rows.observed.all(-1).nonzero().flatten().cpu()
+        if not len(complete):
+            raise ValueError(
+                f"none of the {len(rows)} training rows has all of {self.names}: frozen trains on complete rows; leave "
+                "out the modality that is never seen with the others, or choose a model that trains on incomplete rows"
+            )
+        self.joint = None
+        order = torch.randperm(len(complete), generator=torch.Generator().manual_seed(seed))
+        self.inner.start(rows[complete[order[:ROWS_TO_START]].sort().values], seed)
+
+    def loss(self, batch: Batch, source: Source = None, progress: float = 1.0) -> dict[str, Tensor]:
+        """The other model's loss of the complete rows, as their share of all rows: the others add nothing."""
+        self._target(batch)
+        observed = check_observed(batch.observed, self.names, len(batch), batch.observed.device)
+        complete = observed.all(-1)
+        if not bool(complete.any()):
+            nothing = torch.stack([0 * p.sum() for p in self.inner.parameters() if p.requires_grad]).sum()
+            return {"loss": nothing, "head": nothing}
+        noise = None if source is None else _of_rows(Noise.of(source), complete.cpu())
+        share = complete.double().mean().item()
+        terms = self.inner.loss(batch[complete], noise, progress)
+        return {name: share * value for name, value in terms.items()}
+
+    @torch.no_grad()
+    def finish(self, rows: Rows, validation: Rows, seed: int) -> None:
+        """Fit the joint to the embeddings of the training and validation rows, whatever each of them has."""
+        parts = [self._embed(some) for some in (rows, validation)]
+        z, observed = (torch.cat(values) for values in zip(*parts, strict=True))
+        self.joint = JointMixture.fit(
+            dict(zip(self.names, z.unbind(1), strict=True)), observed, components=COMPONENTS, seed=seed
+        )
+
+    def _embed(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Means of the embeddings ``(n, M, d)`` in float64 (so that the joint is fitted in it), and the mask."""
+        parts = []
+        for part in torch.arange(len(rows)).split(ROWS_AT_ONCE):
+            batch = self.check(rows[part])
+            with evaluating(self):
+                parts.append((present(self.encode(batch), batch.observed).double(), batch.observed))
+        z, observed = (torch.cat(values) for values in zip(*parts, strict=True))
+        return z, observed
+
+    def encode(self, batch: Batch) -> Code:
+        """As the other model does."""
+        return self.inner.encode(batch)
+
+    def outputs(self, code: Code, observed: Tensor, draws: int, source: Source) -> Tensor:
+        """The other model's outputs for ``draws`` completions of every row; times its own draws, if it has any."""
+        z = present(code, observed)
+        rows, draws = len(z), 1 if self.joint is None else draws
+        completed = z[None]
+        if self.joint is not None:
+            named = dict(zip(self.names, z.double().unbind(1), strict=True))
+            drawn = self.joint.impute(named, observed, noise=self.joint.noise(draws))
+            completed = torch.stack(list(drawn.values()), 2).to(z)
+        flat = completed.flatten(0, 1)
+        scales = [torch.where(seen[:, None], each.log_scale, 0.0) for each, seen in zip(code, observed.T, strict=True)]
+        whole = [Encoded(flat[:, m], scale.repeat(draws, 1)) for m, scale in enumerate(scales)]
+        outputs = self.inner.outputs(whole, observed.new_ones(len(flat), len(code)), draws, None)
+        return outputs.unflatten(1, (draws, rows)).flatten(0, 1)
+
+    def encoder(self, name: str) -> Encoder:
+        """The encoder of a modality."""
+        return self.inner.encoder(name)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Make the joint that the weights hold, or none, before torch fills it: its size is not among the settings."""
+        weights = state_dict.get(f"{prefix}joint.logits")
+        self.joint = None if weights is None else self._blank_joint(len(weights)).to(self.anchor.device)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _blank_joint(self, components: int) -> JointMixture:
+        """A joint of the shape that `JointMixture.fit` gives."""
+        widths = dict.fromkeys(self.names, self.dim)
+        joints = [Joint(widths, "independent", "gaussian", "full", components=1) for _ in range(components)]
+        return JointMixture(joints).double().requires_grad_(False)
+
+
+def _of_rows(noise: Noise, chosen: Tensor) -> Noise:
+    """The noise of some of the rows, bool ``(B,)``: what they have in the whole batch."""
+    rows = torch.arange(len(chosen)) if noise.rows is None else noise.rows
+    return Noise(noise.generator, rows[chosen], noise.total or len(chosen))
