@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from sklar.copulas.whitening import whiten
+from sklar.copulas.whitening import invert, whiten
 
 
 def matrices():
@@ -13,13 +14,17 @@ def test_inverse_factor_and_determinant():
     inverse, log_det = whiten(matrix)
     assert torch.allclose(inverse, torch.linalg.inv(torch.linalg.cholesky(matrix)), atol=1e-10)
     assert torch.allclose(2 * log_det, torch.linalg.slogdet(matrix).logabsdet)
+    again, half = invert(matrix)
+    assert torch.allclose(again, torch.linalg.inv(matrix), atol=1e-10)
+    assert torch.equal(half, log_det)
 
 
-def test_its_gradients_are_right_also_the_second():
+@pytest.mark.parametrize("function", [whiten, invert])
+def test_their_gradients_are_right_also_the_second(function):
     matrix = matrices()[0].requires_grad_()
 
     def symmetric(x):
-        return whiten(0.5 * (x + x.mT))
+        return function(0.5 * (x + x.mT))
 
     assert torch.autograd.gradcheck(symmetric, (matrix,))
     assert torch.autograd.gradgradcheck(symmetric, (matrix,))

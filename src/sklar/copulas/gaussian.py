@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sklar.copulas.elliptical import EllipticalCopula, multiply, observed_whitening
+from sklar.copulas.elliptical import EllipticalCopula, multiply, observed_part, observed_whitening
 from sklar.copulas.patterns import Patterns
+from sklar.copulas.whitening import invert
 
 
 class GaussianCopula(EllipticalCopula):
@@ -89,9 +90,7 @@ def normal_log_prob(correlation: Tensor, w: Tensor, patterns: Patterns) -> Tenso
 
 def normal_impute(correlation: Tensor, free: Tensor, scores: Tensor, mask: Tensor, patterns: Patterns) -> Tensor:
     """Missing scores by Matheron's rule from draws ``free`` of all of them."""
-    # Regression of every variable on the observed ones, (P, *batch, M, M)
-    inverse, _ = observed_whitening(correlation, patterns.masks)
-    known = torch.where(patterns.masks.unsqueeze(-2), correlation, torch.zeros_like(correlation))
-    gain = known @ (inverse.mT @ inverse)
+    precision, _ = invert(observed_part(correlation, patterns.masks))
     gap = torch.where(mask, scores - free, torch.zeros_like(scores))
-    return torch.where(mask, scores, free + patterns.apply(gain, gap))
+    solved = torch.where(mask, patterns.apply(precision, gap), torch.zeros_like(scores))
+    return torch.where(mask, scores, free + multiply(correlation, solved))

@@ -57,8 +57,9 @@ class Patterns:
         batch = matrices.shape[1:-2]
         extra = vectors.shape[: vectors.ndim - 1 - len(batch) - len(self.lead)]
         rows = vectors.reshape(math.prod(extra), len(self.index), *batch, vectors.shape[-1])
-        if batch:  # many small matrices: one gather, then elementwise
-            result = (matrices[self.index] * rows.unsqueeze(-2)).sum(-1)
+        if batch:  # many small matrices: one gather, then elementwise, the batch innermost so that vectors are long
+            inner = matrices.movedim((-2, -1), (1, 2)).contiguous().index_select(0, self.index)
+            result = (inner * rows.movedim(-1, 2).unsqueeze(2)).sum(3).movedim(2, -1)
         else:  # few large ones: the rows of a pattern side by side, one product a pattern
             order = self.index.argsort()
             parts = rows[:, order].split(self.counts.tolist(), dim=1)

@@ -1,4 +1,4 @@
-"""Inverse Cholesky factors of many small matrices, with a gradient that costs a few products."""
+"""Inverses of many small matrices and of their Cholesky factors, with gradients that cost a few products."""
 
 from __future__ import annotations
 
@@ -50,4 +50,35 @@ def whiten(matrix: Tensor) -> tuple[Tensor, Tensor]:
     inverse: Tensor
     log_det: Tensor
     inverse, log_det = _Whitening.apply(matrix)
+    return inverse, log_det
+
+
+class _Inverse(Quick):
+    """``A^-1`` and ``log det L`` of ``A = L L'``: their changes are ``-A^-1 dA A^-1`` and ``tr(A^-1 dA) / 2``."""
+
+    @staticmethod
+    def forward(matrix: Tensor) -> tuple[Tensor, Tensor]:
+        factor = torch.linalg.cholesky(matrix)
+        return torch.cholesky_inverse(factor), factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(output[0])
+
+    @staticmethod
+    def backward(ctx: Any, of_inverse: Tensor, of_log_det: Tensor) -> Tensor:
+        (inverse,) = ctx.saved_tensors
+        gradient = inverse @ of_inverse @ inverse
+        return 0.5 * (of_log_det[..., None, None] * inverse - gradient - gradient.mT)
+
+
+def invert(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Inverses of positive definite ``A = L L'``, ``(..., n, n)``, and ``log det L``.
+
+    Raises:
+        torch.linalg.LinAlgError: a matrix is not positive definite.
+    """
+    inverse: Tensor
+    log_det: Tensor
+    inverse, log_det = _Inverse.apply(matrix)
     return inverse, log_det
