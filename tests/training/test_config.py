@@ -17,7 +17,7 @@ from sklar.training.run import to_yaml
 
 EXAMPLES = Path(__file__).parents[2] / "configs"
 FULL = RunConfig(
-    Path("data"), Path("out"), "published", {"dim": 8, "recipe": {"drop": 0.1}, "options": None},
+    Path("data"), Path("out"), "cm2_published", {"dim": 8, "recipe": {"drop": 0.1}, "options": None},
     {"ehr": {"kind": "lstm", "channels": ["a", "ü"]}}, ["ehr", "note"], 20, False,
     Missingness("mar", {"ehr": 0.25}, 2.0, 4),
     0.3, Schedule(steps=7, learning_rate=1e-4), Hardware("cpu", 2, "bf16-mixed"), 9,
@@ -79,7 +79,7 @@ def test_a_mistake_in_a_file_is_one_line(tmp_path, capsys, text, message):
 def test_the_settings_of_a_model_are_those_that_it_takes(name):
     known = model_settings(name)
     assert {"dim", "hidden", "dropout", "recipe"} <= set(known)
-    assert ("copula" in known) == (name in ("variational_copula", "published"))
+    assert ("copula" in known) == (name in ("variational_copula", "cm2_published"))
     assert not {"self", "inputs", "task", "classes", "settings"} & set(known)
     MODELS[name](inputs={"a": 2}, classes=2, **dict.fromkeys(["dim", "hidden"], 4))
 

@@ -22,7 +22,7 @@ all modality values removed at random in training. Every arm is calibrated alike
 under every pattern. Settings: {{ settings }}.</p>
 <h2>Completed digits</h2><figure><img alt="completed digits" src="{{ completions }}">
 <figcaption>The truth, what was observed (the upper half), and draws of the lower half: given the upper half
-(variational_copula), and from its own marginal (published).</figcaption></figure>
+(variational_copula), and from its own marginal (cm2_published).</figcaption></figure>
 {% for table in tables %}<table><caption>{{ table.title }}</caption>
 <tr>{% for name in table.columns %}<th>{{ name }}</th>{% endfor %}</tr>
 {% for row in table.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table>{% endfor %}
