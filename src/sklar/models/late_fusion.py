@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sklar.encoders import mlp
 from sklar.models.base import FusionModel, Source
 from sklar.models.card import Card
-from sklar.models.code import Code
+from sklar.models.code import Code, present
 
 RULES = ("average", "product")
 
@@ -47,6 +47,7 @@ class LateFusion(FusionModel):
 
     def outputs(self, code: Code, observed: Tensor, draws: int, source: Source) -> Tensor:
         """One set of outputs ``(1, B, k)``: nothing is drawn."""
-        each = torch.stack([head(one.mean) for head, one in zip(self.heads, code, strict=True)])
+        z = present(code, observed).unbind(1)
+        each = torch.stack([head(one) for head, one in zip(self.heads, z, strict=True)])
         combine = self.outcome.average if self.rule == "average" else self.outcome.product
         return combine(each, observed)[None]

@@ -120,11 +120,11 @@ class Classes(Outcome):
 
     def average(self, outputs: Tensor, shown: Tensor) -> Tensor:
         """Log of the averaged probabilities."""
-        return _log_mean(torch.log_softmax(outputs, -1), shown)
+        return _log_mean(torch.log_softmax(_masked(outputs, shown), -1), shown)
 
     def product(self, outputs: Tensor, shown: Tensor) -> Tensor:
         """Summed log probabilities."""
-        return _masked(torch.log_softmax(outputs, -1), shown, 0.0).sum(0)
+        return _masked(torch.log_softmax(_masked(outputs, shown), -1), shown).sum(0)
 
     def values(self, summary: Tensor) -> Tensor:
         """Probabilities ``(B, C)``."""
@@ -193,12 +193,12 @@ class Labels(Outcome):
 
     def average(self, outputs: Tensor, shown: Tensor) -> Tensor:
         """Log odds of the averaged probabilities."""
-        logsigmoid = nn.functional.logsigmoid
-        return _log_mean(logsigmoid(outputs), shown) - _log_mean(logsigmoid(-outputs), shown)
+        logsigmoid, spoken = nn.functional.logsigmoid, _masked(outputs, shown)
+        return _log_mean(logsigmoid(spoken), shown) - _log_mean(logsigmoid(-spoken), shown)
 
     def product(self, outputs: Tensor, shown: Tensor) -> Tensor:
         """Summed log odds."""
-        return _masked(outputs, shown, 0.0).sum(0)
+        return _masked(outputs, shown).sum(0)
 
     def values(self, summary: Tensor) -> Tensor:
         """Probabilities of presence ``(B, L)``."""
@@ -277,7 +277,7 @@ class Value(Outcome):
 
     def average(self, outputs: Tensor, shown: Tensor) -> Tensor:
         """Mean of the means."""
-        return _masked(outputs, shown, 0.0).sum(0) / shown.sum(-1, keepdim=True)
+        return _masked(outputs, shown).sum(0) / shown.sum(-1, keepdim=True)
 
     def product(self, outputs: Tensor, shown: Tensor) -> Tensor:
         """Mean of the means: so do normals of one standard deviation multiply."""
@@ -288,8 +288,8 @@ class Value(Outcome):
         return summary[..., 0].double() * self.scale + self.mean
 
 
-def _masked(outputs: Tensor, shown: Tensor, blank: float) -> Tensor:
-    """Outputs ``(M, B, k)`` with a value in the place of experts that do not speak."""
+def _masked(outputs: Tensor, shown: Tensor, blank: float = 0.0) -> Tensor:
+    """Outputs ``(M, B, k)`` with a value in the place of experts that do not speak; no gradient reaches those."""
     return torch.where(shown.T.unsqueeze(-1), outputs, blank)
 
 
