@@ -23,8 +23,8 @@ class ObservedOnly(FusionModel):
     bends to suit another. Rows of one pattern go through their head together. The recipe's second pass trains the heads
     of the sub-patterns that it shows.
 
-    A head's last layer starts at zero and is moved by the first labelled row of its pattern: one that is still zero has
-    learned nothing, and training alone uses it. Otherwise such a pattern is answered by the average of trained heads:
+    A head's last layer starts at zero and is moved by the first step that trains it: one that is still zero has learned
+    nothing, and training alone uses it. Otherwise such a pattern is answered by the average of trained heads:
     those that lack the fewest of their inputs, and among these see the most of what is observed, with zeros for what
     they lack. Where sub-patterns were trained, those are the largest of them, which lack nothing.
 
@@ -33,7 +33,7 @@ class ObservedOnly(FusionModel):
 
     References:
         Fletcher Mercaldo & Blume, "Missing data and prediction: the pattern submodel", Biostatistics 21 (2020). There a
-        pattern that was not shown is fitted to the complete rows, and a submodel is a regression on raw covariates.
+        submodel is a regression on raw covariates, and patterns with few rows borrow one fitted to complete rows.
     """
 
     name = "observed_only"
@@ -53,7 +53,7 @@ class ObservedOnly(FusionModel):
                 f"{MOST} modalities, or another model (concat answers every pattern with one head)"
             )
         # In the order of the pattern read as a binary number, less one.
-        masks = (torch.arange(1, 2**count).unsqueeze(-1) >> torch.arange(count)) & 1 == 1
+        masks = ((torch.arange(1, 2**count).unsqueeze(-1) >> torch.arange(count)) & 1).bool()
         self.register_buffer("masks", masks, persistent=False)
         self.heads = nn.ModuleList(
             mlp(int(size) * self.dim, self.hidden, self.outcome.size, self.dropout) for size in masks.sum(-1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sklar.copulas import GaussianCopula, IndependenceCopula
 from sklar.copulas.elliptical import multiply, observed_part, observed_whitening
 from sklar.copulas.patterns import Patterns
-from sklar.copulas.whitening import whiten
+from sklar.copulas.whitening import invert
 from sklar.joint import Joint, JointMixture
 
 LEAST_VARIANCE = 1e-5  # of evidence, in scores: with less, float32 could not tell evidence apart from the prior
@@ -189,8 +189,8 @@ class Structured(MeanField):
         if isinstance(joint.copula, GaussianCopula):
             free = multiply(joint.copula.cholesky(), free)
         gap = torch.where(cells, evidence - free - variance.sqrt() * self._in(joint, second), 0.0)
-        inverse, _ = whiten(self._covariance(correlation, variance, cells))
-        solved = torch.where(cells, _apply(inverse.mT, _apply(inverse, gap)), 0.0)
+        inverse, _ = invert(self._covariance(correlation, variance, cells))
+        solved = torch.where(cells, _apply(inverse, gap), 0.0)
         return place + torch.exp(log_spread) * self._out(joint, free + multiply(correlation, solved))
 
     def kl(
@@ -199,12 +199,12 @@ class Structured(MeanField):
         """See `MeanField.kl`; always the closed form."""
         assert isinstance(joint, Joint)
         evidence, variance, cells = self._evidence(mean, log_scale, observed, joint)
-        inverse, log_det = whiten(self._covariance(correlation_of(joint), variance, cells))
-        white = _apply(inverse, evidence)
+        inverse, log_det = invert(self._covariance(correlation_of(joint), variance, cells))
+        solved = _apply(inverse, evidence)
         # Residuals v S^-1 a and variances 1 - v (S^-1)_ii of the posterior, divided by the evidence's variance.
-        residual = variance * _apply(inverse.mT, white).square()
-        doubt = 1 - variance * inverse.square().sum(-2)
-        each = white.square() - torch.where(cells, residual + doubt + torch.log(variance), 0.0)
+        residual = variance * solved.square()
+        doubt = 1 - variance * inverse.diagonal(dim1=-2, dim2=-1)
+        each = evidence * solved - torch.where(cells, residual + doubt + torch.log(variance), 0.0)
         return (0.5 * each.sum(-1) + log_det).reshape(len(mean), -1).sum(-1)
 
     def _evidence(
