@@ -16,13 +16,15 @@ from sklar.training.inputs import model_settings
 Space = Mapping[str, tuple[Any, ...]]  # values by name; one given twice is drawn twice as often
 Choice = dict[str, Any]  # a value by name
 
-COMMON: Space = {"dropout": (0.1, 0.2, 0.3), "schedule.learning_rate": (5e-3, 2.5e-3)}
+COMMON: Space = {
+    "dim": (16, 32), "hidden": (64, 128), "dropout": (0.1, 0.2, 0.3), "schedule.learning_rate": (5e-3, 2.5e-3),
+}  # fmt: skip
 RECIPE: Space = {
     "recipe.second_pass": (0.5, 0.5, 0.5, 0.0),
     "recipe.drop": (0.3, 0.5),
     "recipe.auxiliary": (0.3, 0.3, 0.3, 0.0),
 }
-GENERATIVE: Space = {"weight": (0.006, 0.02, 0.06), "recipe.early": (0.0, 19.0), "recipe.draws": (16, 16, 16, 1)}
+GENERATIVE: Space = {"weight": (0.006, 0.02, 0.06, 0.15), "recipe.early": (0.0, 19.0), "recipe.draws": (16, 16, 16, 1)}
 
 
 def card_of(name: str) -> Card:
