@@ -25,10 +25,11 @@ class Frozen(FusionModel):
     """Another model trained on complete rows alone; then a joint of its embeddings draws what a row lacks.
 
     The other model never meets a missing modality: incomplete training rows are left out of its loss. When it is
-    trained, its encoders are frozen and a mixture of joints with shrunk covariances (`JointMixture.fit`, which chooses
-    number of components and shrinkage) is fitted to the embeddings of all rows, training and validation, incomplete
-    ones included; their labels are not used. A prediction is the other model's, averaged over draws of the missing
-    embeddings given the observed ones, from a fixed quasi-random set.
+    trained, its encoders are frozen, and a mixture of joints with shrunk covariances (`JointMixture.fit`, which chooses
+    number of components and shrinkage) is fitted to the embeddings of rows that they were not trained on, since those
+    of the others are less spread: the validation rows and the incomplete training rows. Labels are not used. A
+    prediction is the other model's, averaged over draws of the missing embeddings given the observed ones, from a fixed
+    quasi-random set.
 
     It is the frozen setting with the interface of every other model: the yardstick for what training on incomplete rows
     is worth. Until the joint is fitted, zeros stand for the missing embeddings; early stopping sees validation rows so.
@@ -111,17 +112,22 @@ class Frozen(FusionModel):
 
     @torch.no_grad()
     def finish(self, rows: Rows, validation: Rows, seed: int) -> None:
-        """Fit the joint to the embeddings of the training and validation rows, whatever each of them has."""
-        parts = [self._embed(some) for some in (rows, validation)]
+        """Fit the joint to the embeddings of the validation rows and of the incomplete training rows.
+
+        Raises:
+            ValueError: fewer than two of them have some modality.
+        """
+        incomplete = (~rows.observed.all(-1)).nonzero().flatten().cpu()
+        parts = [self._embed(validation, torch.arange(len(validation))), self._embed(rows, incomplete)]
         z, observed = (torch.cat(values) for values in zip(*parts, strict=True))
         self.joint = JointMixture.fit(
             dict(zip(self.names, z.unbind(1), strict=True)), observed, components=COMPONENTS, seed=seed
         )
 
-    def _embed(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """Means of the embeddings ``(n, M, d)`` in float64 (so that the joint is fitted in it), and the mask."""
+    def _embed(self, rows: Rows, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Means of some rows' embeddings ``(n, M, d)``, float64 so that the joint is fitted in it, and their mask."""
         parts = []
-        for part in torch.arange(len(rows)).split(ROWS_AT_ONCE):
+        for part in places.split(ROWS_AT_ONCE):
             batch = self.check(rows[part])
             with evaluating(self):
                 parts.append((present(self.encode(batch), batch.observed).double(), batch.observed))
