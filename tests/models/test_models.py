@@ -16,6 +16,7 @@ VARIANTS = {  # of the variational copula model, whose default has the Gaussian 
     **{copula: ("variational_copula", {"copula": copula}) for copula in COPULAS_TRIED},
     "structured posterior": ("variational_copula", {"posterior": "structured", "marginal": "normal"}),
     "copula posterior": ("variational_copula", {"posterior": "copula"}),
+    "normal marginal": ("variational_copula", {"marginal": "normal", "cross_drop": 1.0, "single": 0.1}),
     "deterministic": ("variational_copula", {"stochastic": False}),
     "root of two": ("variational_copula", {"root": 2}),
     "full coupling": ("variational_copula", {"coupling": "full", "marginal": "normal"}),

@@ -58,6 +58,8 @@ class VariationalCopula(Generative):
         weight: of the generative terms (recipe).
         reconstruction: ``rec`` above (recipe).
         cross_drop: probability with which a modality is left out of ``O'``; with 1 a single one is left.
+        single: weight of one more prediction term: the head on draws given one random observed modality alone, counted
+            once for each observed modality, so that the head is also trained for single ones (recipe).
         settings: see `FusionModel`.
 
     Raises:
@@ -92,6 +94,7 @@ class VariationalCopula(Generative):
         weight: float = 0.02,
         reconstruction: float = 0.2,
         cross_drop: float = 0.5,
+        single: float = 0.0,
         **settings: Any,
     ) -> None:
         if objective == "bound":
@@ -107,13 +110,15 @@ class VariationalCopula(Generative):
             raise ValueError("stochastic=False has no posterior: objective 'recipe', posterior 'independent', root 1")
         if not 0 <= cross_drop <= 1:
             raise ValueError(f"cross_drop must lie in [0, 1], got {cross_drop}")
+        if single < 0 or (single and objective == "bound"):
+            raise ValueError(f"single must be at least 0, and 0 with the objective 'bound', got {single}")
         self.objective, self.weight, self.reconstruction = objective, weight, reconstruction
-        self.stochastic, self.cross_drop = stochastic, cross_drop
+        self.stochastic, self.cross_drop, self.single = stochastic, cross_drop, single
         self.settings |= {
             "copula": copula, "marginal": marginal, "components": components, "correlation": correlation,
             "options": None if options is None else dict(options), "coupling": coupling, "root": root,
             "posterior": posterior, "stochastic": stochastic, "objective": objective, "weight": weight,
-            "reconstruction": reconstruction, "cross_drop": cross_drop,
+            "reconstruction": reconstruction, "cross_drop": cross_drop, "single": single,
         }  # fmt: skip
         start = 0.0 if copula == "independence" else correlation
         widths = dict.fromkeys(self.inputs, self.dim)
@@ -181,6 +186,14 @@ class VariationalCopula(Generative):
         return outputs
 
     # Objectives.
+
+    def _prediction_terms(self, batch: Batch, code: Code, noise: Noise | None) -> dict[str, Tensor]:
+        terms = super()._prediction_terms(batch, code, noise)
+        if self.single > 0:
+            alone = subpattern(batch.observed, 1.0, noise)
+            found = self.outcome.log_prob(self.outputs(code, alone, self.training_draws, noise), self._target(batch))
+            terms["single"] = -self.single * batch.observed.sum(-1) * found
+        return terms
 
     def loss(self, batch: Batch, source: Source = None, progress: float = 1.0) -> dict[str, Tensor]:
         """Terms of the objective averaged over rows, and their sum: see the class and `FusionModel.loss`."""
