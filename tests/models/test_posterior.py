@@ -5,7 +5,11 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
+from sklar.data import Batch
 from sklar.joint import Joint, JointMixture
+from sklar.models import VariationalCopula
+from sklar.models.base import subpattern
+from sklar.models.bound import evidence_bound
 from sklar.models.posterior import POSTERIORS, MeanField, Structured, Tied
 
 D, M, B = 2, 3, 5
@@ -178,3 +182,94 @@ def test_structured_needs_a_normal_prior():
     for joint in (prior("independent"), JointMixture([prior(), prior()])):
         with pytest.raises(ValueError, match="needs a normal prior"):
             Structured(M, D, joint)
+
+
+def test_the_bound_is_tight_for_the_structured_posterior_of_a_linear_gaussian_model():
+    """``x_m = a_m z_m + noise``: the exact posterior has evidence ``x / a`` of standard deviation ``noise / a``."""
+    joint, (x, log_noise) = prior(), evidence()
+    slope = torch.tensor([[1.5, 0.7, 2.0], [0.5, 1.0, 1.2]]).double()
+    mean, log_scale = x / slope, log_noise - slope.log()
+    place, covariance = dense_prior(joint)
+    count = 20000
+    for row in range(B):
+        shown, one = MASK[row].expand(count, -1), slice(row, row + 1)
+        seen = np.flatnonzero(np.tile(MASK[row].numpy(), D))
+        flat = slope.numpy().ravel()
+        total = flat[:, None] * covariance * flat + np.diag(np.exp(2 * log_noise[row].numpy().ravel()))
+        exact = multivariate_normal((flat * place)[seen], total[np.ix_(seen, seen)]).logpdf(
+            x[row].numpy().ravel()[seen]
+        )
+        bounds = {}
+        for kind in ("structured", "independent"):
+            posterior = POSTERIORS[kind](M, D, joint)
+            noise = torch.randn(count, 1, *posterior.normals, generator=torch.Generator().manual_seed(row)).double()
+            z = posterior.draw(mean[one], log_scale[one], MASK[one], noise, joint)[:, 0].detach()
+            divergence = posterior.kl(mean[one], log_scale[one], MASK[one], z[:1], joint).detach().expand(count)
+
+            def log_inputs(z, row=row, shown=shown):
+                each = torch.distributions.Normal(slope * torch.stack([z[n] for n in "abc"], -1), log_noise[row].exp())
+                return torch.where(shown.unsqueeze(1), each.log_prob(x[row]), 0.0).sum((-2, -1))
+
+            named = dict(zip("abc", z.unbind(-1), strict=True))
+            unlabelled = torch.zeros(count).double()
+            values = evidence_bound(
+                named,
+                divergence,
+                shown,
+                joint,
+                log_inputs,
+                lambda z, no=unlabelled: no,
+                torch.zeros(1, 1, D, M).double(),
+            ).detach()
+            bounds[kind] = float(values.mean())
+            if kind == "structured":
+                assert abs(bounds[kind] - exact) < 4 * float(values.std()) / count**0.5
+        assert bounds["independent"] < exact - 0.05
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"posterior": "structured"}, "needs a normal prior"),
+        ({"posterior": "structured", "marginal": "normal", "root": 2}, "needs a normal prior"),
+        ({"posterior": "none"}, "unknown posterior 'none'"),
+        ({"stochastic": False, "posterior": "copula"}, "has no posterior"),
+        ({"cross_drop": 1.5}, "cross_drop must lie"),
+        ({"single": -1.0}, "single must be at least 0"),
+        ({"single": 0.1, "objective": "bound"}, "single must be at least 0, and 0 with"),
+        ({"root": 0}, "root=0"),
+    ],
+)
+def test_settings_that_do_not_go_together(settings, message):
+    with pytest.raises(ValueError, match=message):
+        VariationalCopula({"a": 2, "b": 3}, classes=3, dim=2, hidden=4, **settings)
+
+
+@pytest.mark.parametrize("settings", [{}, {"posterior": "copula"}, {"posterior": "structured"}])
+@pytest.mark.parametrize("objective", ["recipe", "bound"])
+def test_both_objectives_reach_encoders_and_joint(settings, objective):
+    torch.manual_seed(0)
+    model = VariationalCopula(
+        {"a": 2, "b": 3}, classes=3, dim=2, hidden=4, marginal="normal", objective=objective, **settings
+    )
+    generator = torch.Generator().manual_seed(0)
+    inputs = {"a": torch.randn(6, 2, generator=generator), "b": torch.randn(6, 3, generator=generator)}
+    observed = torch.tensor([[1, 1], [1, 0], [0, 1]] * 2).bool()
+    model.loss(Batch(inputs, observed, torch.arange(6) % 3), generator)["loss"].backward()
+    learned = [*model.encoders.parameters(), model.joint.copula.lower, *model.posterior.parameters()]
+    assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in learned)
+    assert all(float(p.grad.abs().max()) > 0 for p in (model.joint.copula.lower, *model.posterior.parameters()))
+
+
+def test_single_modalities_count_once_for_each_observed_one():
+    """The term is the head's own on rows that show one of their modalities, times the number that they have."""
+    torch.manual_seed(0)
+    model = VariationalCopula({"a": 2, "b": 3}, classes=3, dim=2, hidden=4, dropout=0.0, marginal="normal", single=0.5)
+    batch = Batch(
+        {"a": torch.randn(4, 2), "b": torch.randn(4, 3)}, torch.eye(2).bool().repeat(2, 1), torch.arange(4) % 3
+    )
+    both = torch.ones(4, 2).bool()
+    for observed, count in ((batch.observed, 1), (both, 2)):
+        found = model.loss(batch.see(observed))["single"]
+        head = model.loss(batch.see(subpattern(observed, 1.0, None)))["head"] / (1 - model.recipe.second_pass)
+        assert torch.allclose(found, 0.5 * count * head, rtol=1e-5)
