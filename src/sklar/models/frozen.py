@@ -50,6 +50,7 @@ class Frozen(FusionModel):
         "multiple imputation (Little & Rubin, 2019), of the embeddings of a model trained on complete rows",
         departs="imputed by a mixture of Gaussian joints, without the label",
         recipe=False,
+        in_training=False,
     )
 
     def __init__(
