@@ -172,7 +172,7 @@ def test_match_is_the_log_ratio_of_the_joint_density(classifier):
     model = classifier.model_
     with torch.no_grad():
         batch = model.check(read_batch(classifier.views_, X)[torch.from_numpy(seen)])
-        z = {name: mean for name, (mean, _) in zip(model.names, model.encode(batch), strict=True)}
+        z = {name: each.mean for name, each in zip(model.names, model.encode(batch), strict=True)}
         both, labs, note = (
             model.joint.log_prob(z, torch.tensor([mask]).expand(len(batch), 3))
             for mask in ([True, False, True], [True, False, False], [False, False, True])

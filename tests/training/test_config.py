@@ -18,7 +18,7 @@ from sklar.training.run import to_yaml
 EXAMPLES = Path(__file__).parents[2] / "configs"
 FULL = RunConfig(
     Path("data"), Path("out"), "cm2_published", {"dim": 8, "recipe": {"drop": 0.1}, "options": None},
-    {"ehr": {"kind": "lstm", "channels": ["a", "ü"]}}, ["ehr", "note"], 20, False,
+    {"ehr": {"kind": "lstm", "channels": ["a", "ü"]}}, ["ehr", "note"], True, 20, False,
     Missingness("mar", {"ehr": 0.25}, 2.0, 4),
     0.3, Schedule(steps=7, learning_rate=1e-4), Hardware("cpu", 2, "bf16-mixed"), 9,
 )  # fmt: skip
