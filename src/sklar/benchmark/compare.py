@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from sklar.benchmark.grid import BenchmarkConfig, Trial, trials, version_of
-from sklar.benchmark.trial import read_trial, run_trial
+from sklar.benchmark.trial import run_trial
 from sklar.benchmark.workers import side_by_side
 from sklar.data import open_dataset
 from sklar.evaluation import Record
@@ -54,18 +54,17 @@ def _compare(config: BenchmarkConfig) -> list[Record]:
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"models, {trial.arm!r}: {error.args[0]}") from error
     content, version = content_digest(dataset), version_of(config)
-    files = {id(trial): config.run.out / "trials" / f"{trial.key(content, version)}.json" for trial in todo}
-    waiting = [trial for trial in todo if not files[id(trial)].is_file()]
-    print(f"{len(config.models)} models, {config.seeds} seeds: {len(todo)} trials, {len(todo) - len(waiting)} done")
+    files = [config.run.out / "trials" / f"{trial.key(content, version)}.json" for trial in todo]
+    jobs = [(trial, file) for trial, file in zip(todo, files, strict=True) if not file.is_file()]
+    print(f"{len(config.models)} models, {config.seeds} seeds: {len(todo)} trials, {len(todo) - len(jobs)} done")
     if config.dry_run:
         return []
-    jobs = [(trial, files[id(trial)]) for trial in waiting]
     started = time.monotonic()
-    for number, ((trial, _), _) in enumerate(side_by_side(partial(_job), jobs, config.processes), 1):
+    for number, ((trial, _), _) in enumerate(side_by_side(_job, jobs, config.processes), 1):
         left = (time.monotonic() - started) / number * (len(jobs) - number) / 60
         said = f"  {number} of {len(jobs)}, {left:.0f} min left ({trial.arm}, seed {trial.seed})"
         print(f"\r{said:78s}", end="", flush=True)
-    results = [found for trial in todo if (found := read_trial(files[id(trial)])) is not None]
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     best = choose(results, list(config.models))
     chosen = [
         {"model": r["arm"], "seed": r["seed"], **score}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -66,11 +65,3 @@ def scores(model: FusionModel, dataset: Dataset, trial: Trial) -> list[Record]:
 def _overall(model: FusionModel, rows: Any) -> Record:
     found = evaluate_rows(model, rows)[0]
     return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in found.items() if name != "rows"}
-
-
-def read_trial(file: Path) -> dict[str, Any] | None:
-    """The result of a finished trial, None where there is none yet."""
-    if not file.is_file():
-        return None
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sklar.copulas.base import Copula
 from sklar.copulas.patterns import Patterns
-from sklar.copulas.whitening import whiten
+from sklar.copulas.whitening import invert, whiten
 from sklar.numerics import shrinkage_intensity
 
 LEAST = 1e-5  # shrinkage of a fit: rows on a line would make correlations of exactly one
@@ -172,7 +172,7 @@ def observed_whitening(correlation: Tensor, masks: Tensor) -> tuple[Tensor, Tens
 def _observed_precision(correlation: Tensor, masks: Tensor) -> Tensor:
     """``R_OO^-1`` padded with zeros: ``(P, *batch, M, M)``."""
     pair = masks.unsqueeze(-1) & masks.unsqueeze(-2)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(observed_part(correlation, masks)))
+    inverse, _ = invert(observed_part(correlation, masks))
     return torch.where(pair, inverse, torch.zeros_like(inverse))
 
 

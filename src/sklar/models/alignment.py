@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sklar.joint import Joint
 from sklar.models.code import Code
+from sklar.numerics.masking import mean_over
 
 ALIGNMENTS = ("copula", "cosine", "kl")
 
@@ -47,11 +48,11 @@ class Alignment(nn.Module):
     def forward(self, code: Code, observed: Tensor) -> Tensor:
         """``(B,)``, in nats where it is a divergence or a density."""
         if self.kind == "copula":
-            return self._copula(code, observed)
+            return dependence_loss(self.joint, [each.mean for each in code], observed)
         pairs = list(combinations(range(len(code)), 2))
         shown = torch.stack([observed[:, i] & observed[:, j] for i, j in pairs], -1)
         each = torch.stack([self._pair(code, i, j) for i, j in pairs], -1)
-        return torch.where(shown, each, 0.0).sum(-1) / shown.sum(-1).clamp(min=1)
+        return mean_over(each, shown)
 
     def _pair(self, code: Code, i: int, j: int) -> Tensor:
         first, second = code[i], code[j]
@@ -61,9 +62,6 @@ class Alignment(nn.Module):
         ratio = 2 * (first.log_scale - second.log_scale)
         spread = torch.exp(-2 * first.log_scale) + torch.exp(-2 * second.log_scale)
         return 0.25 * (torch.exp(ratio) + torch.exp(-ratio) - 2 + gap * spread).sum(-1)
-
-    def _copula(self, code: Code, observed: Tensor) -> Tensor:
-        return dependence_loss(self.joint, [each.mean for each in code], observed)
 
 
 def dependence_loss(joint: Joint, z: list[Tensor], observed: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from sklar.joint.checks import check_observed
 from sklar.models.alignment import Alignment
 from sklar.models.card import Card
 from sklar.models.code import Code, Encoded
-from sklar.models.noise import Noise
+from sklar.models.noise import Noise, fixed
 from sklar.models.outcome import make_outcome
 
 
@@ -53,11 +53,6 @@ class Recipe:
             )
         if self.draws < 1 or min(self.consistency, self.auxiliary, self.early) < 0:
             raise ValueError(f"draws must be at least 1, consistency, auxiliary and early at least 0, got {self}")
-
-    @property
-    def has_heads(self) -> bool:
-        """Whether there are unimodal heads."""
-        return self.auxiliary > 0
 
 
 NO_RECIPE = Recipe(second_pass=0.0, consistency=0.0, auxiliary=0.0)
@@ -332,14 +327,15 @@ class FusionModel(nn.Module):
     def _encode(self, m: int, x: Tensor, shown: Tensor) -> Encoded:
         encoder: Encoder = self.encoders[m]  # type: ignore[assignment]
         blank = self.anchor.new_zeros(len(shown), self.dim)
+        inside = self.card.needs == "tokens"
         if not bool(shown.any()):
-            if self.card.needs != "tokens":
+            if not inside:
                 return Encoded(blank, blank)
             tokens = blank.new_zeros(len(shown), 1, encoder.token_width)
             return Encoded(blank, blank, tokens, shown.new_ones(len(shown), 1))
         whole = bool(shown.all())
         given = x if whole else x[shown]
-        found = self._with_tokens(encoder, given) if self.card.needs == "tokens" else Encoded(*encoder(given))
+        found = self._with_tokens(encoder, given) if inside else Encoded(*encoder(given))
         return found.to(blank) if whole else found.to(blank).placed(shown)
 
     @staticmethod
@@ -408,8 +404,7 @@ def tensor(batch: Batch, name: str) -> Tensor:
 
 def subpattern(observed: Tensor, drop: float, noise: Noise | None) -> Tensor:
     """`random_subpattern` from a training step's noise; without any, always the same one."""
-    source = noise or Noise(torch.Generator().manual_seed(0))
-    return random_subpattern(observed, drop, order=source.uniform(tuple(observed.shape), 0, observed.device))
+    return random_subpattern(observed, drop, order=fixed(noise).uniform(tuple(observed.shape), 0, observed.device))
 
 
 def full_precision(device: torch.device) -> torch.autocast:

@@ -14,8 +14,10 @@ def pool_logits(logits: Tensor, observed: Tensor) -> Tensor:
 
     With two, ``log (2 e^(a+b) + e^a + e^b) / (2 + e^a + e^b)``; with one, itself.
     """
+    there = observed[..., None]
+    logits = torch.where(there, logits, 0.0)  # what the others hold reaches no gradient
     both = torch.stack([logsigmoid(logits), logsigmoid(-logits)])
-    yes, no = both.masked_fill(~observed[..., None], -torch.inf).logsumexp(2)
+    yes, no = both.masked_fill(~there, -torch.inf).logsumexp(2)
     return yes - no
 
 

@@ -14,8 +14,9 @@ from sklar.joint import Joint
 from sklar.models.base import FusionModel, Source
 from sklar.models.card import Card
 from sklar.models.cm2_penalty import ReleasedPenalty
-from sklar.models.code import Code
+from sklar.models.code import Code, stacked
 from sklar.models.generative import Generative
+from sklar.models.medfuse import last_state
 from sklar.models.noise import Noise
 from sklar.numerics import quasi_normal
 
@@ -195,7 +196,7 @@ class CM2Released(CM2):
 
     def completed(self, code: Code, observed: Tensor, source: Source) -> Tensor:
         """Embeddings with an imputed one, held fixed, where a modality is missing: ``(B, M, d)``."""
-        z = torch.stack([each.mean for each in code], 1)
+        z, _ = stacked(code)
         shape = tuple(self.penalty.mean.shape)
         if source is not None:
             noise = Noise.of(source).normal((len(z), *shape), 0, z)
@@ -205,12 +206,7 @@ class CM2Released(CM2):
 
     def fuse(self, z: Tensor, observed: Tensor) -> Tensor:
         """Raw outputs ``(B, k)`` from completed embeddings ``(B, M, d)``."""
-        read = observed[:, :READ]
-        first = torch.argsort(~read, dim=1, stable=True)  # what is there comes first
-        states, _ = self.fusion(z.gather(1, first.unsqueeze(-1).expand(-1, -1, self.dim)))
-        length = read.sum(-1, keepdim=True)
-        last = states[torch.arange(len(z), device=z.device), (length[:, 0] - 1).clamp(min=0)]
-        outputs: Tensor = self.head(torch.where(length > 0, last, 0.0))
+        outputs: Tensor = self.head(last_state(self.fusion, z, observed[:, :READ]))
         return outputs
 
     def outputs(self, code: Code, observed: Tensor, draws: int, source: Source) -> Tensor:

@@ -50,6 +50,11 @@ class Encoded(NamedTuple):
 Code = list[Encoded]  # by modality, in the model's order
 
 
+def stacked(code: Code, axis: int = 1) -> tuple[Tensor, Tensor]:
+    """Means and log standard deviations of all modalities, ``(B, M, d)`` each; the modalities' axis may be another."""
+    return torch.stack([each.mean for each in code], axis), torch.stack([each.log_scale for each in code], axis)
+
+
 def present(code: Code, observed: Tensor) -> Tensor:
     """Means of the embeddings with zeros where a modality is missing, ``(B, M, d)``."""
     return torch.where(observed.unsqueeze(-1), torch.stack([each.mean for each in code], 1), 0.0)

@@ -18,8 +18,9 @@ from sklar.models.base import FusionModel, Source
 from sklar.models.binary_logits import jensen_shannon, pool_logits
 from sklar.models.card import Card
 from sklar.models.code import Code
-from sklar.models.masked_tokens import Tokens, average, shown
+from sklar.models.masked_tokens import Projected, Tokens, average
 from sklar.models.outcome import Labels
+from sklar.numerics.masking import mean_over
 
 
 class Fused(NamedTuple):
@@ -104,7 +105,7 @@ class DrFuse(FusionModel):
         def transformers() -> nn.ModuleList:
             return nn.ModuleList(Transformer(width, heads, layers, self.dropout) for _ in self.names)
 
-        self.project = nn.ModuleList(nn.Linear(self.encoder(name).token_width, width) for name in self.names)
+        self.project = Projected([self.encoder(name) for name in self.names], width)
         self.to_shared, self.to_specific = transformers(), transformers()
         self.common = mlp(width, width, width, self.dropout)
         self.heads = nn.ModuleList(nn.Linear(width, outputs) for _ in range(len(self.names) + 1))
@@ -118,11 +119,8 @@ class DrFuse(FusionModel):
     def fuse(self, code: Code, observed: Tensor) -> Fused:
         """All the way from tokens to outputs."""
         shared, specific = [], []
-        for (values, padding), project, *both in zip(
-            shown(code, observed), self.project, self.to_shared, self.to_specific, strict=True
-        ):
-            tokens = Tokens(project(values), padding)
-            first, second = (average(Tokens(run(tokens.values, tokens.attendable), padding)) for run in both)
+        for tokens, *both in zip(self.project(code, observed), self.to_shared, self.to_specific, strict=True):
+            first, second = (average(Tokens(run(tokens.values, tokens.attendable), tokens.padding)) for run in both)
             shared.append(self.common(first))
             specific.append(second)
         together = torch.stack(shared, 1)
@@ -166,8 +164,3 @@ class DrFuse(FusionModel):
         better = torch.sign(losses[:, second] - losses[:, first]).mT  # than the second is the first
         wrong = torch.relu(better * (fused.weights[..., second] - fused.weights[..., first])).mean(1)
         return mean_over(wrong, fused.there[:, first] & fused.there[:, second])
-
-
-def mean_over(values: Tensor, there: Tensor) -> Tensor:
-    """Mean over what a row has, zero where it has nothing: ``(B, N), (B, N) -> (B,)``."""
-    return torch.where(there, values, 0.0).sum(-1) / there.sum(-1).clamp(min=1)

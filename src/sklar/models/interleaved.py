@@ -13,7 +13,7 @@ from sklar.encoders.attention import check_heads
 from sklar.models.base import FusionModel, Source
 from sklar.models.card import Card
 from sklar.models.code import Code
-from sklar.models.masked_tokens import Tokens, average, shown
+from sklar.models.masked_tokens import Projected, Tokens, average
 
 
 class Part(nn.Module):
@@ -116,15 +116,14 @@ class Interleaved(FusionModel):
         check_heads(self.hidden, heads)
         self.settings |= {"layers": layers, "heads": heads}
         count, width = len(self.names), self.hidden
-        self.project = nn.ModuleList(nn.Linear(self.encoder(name).token_width, width) for name in self.names)
+        self.project = Projected([self.encoder(name) for name in self.names], width)
         self.layers = nn.ModuleList(Layer(count, width, heads, self.dropout) for _ in range(layers))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in self.names)
         self.head = mlp(count * width, width, self.outcome.size, self.dropout)
 
     def outputs(self, code: Code, observed: Tensor, draws: int, source: Source) -> Tensor:
         """One set of outputs ``(1, B, k)``: nothing is drawn."""
-        given = zip(shown(code, observed), self.project, strict=True)
-        tokens = [Tokens(project(values), padding) for (values, padding), project in given]
+        tokens = self.project(code, observed)
         for layer in self.layers:
             tokens = layer(tokens)
         last = zip(tokens, self.norms, strict=True)

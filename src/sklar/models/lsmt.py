@@ -12,7 +12,7 @@ from sklar.encoders.attention import TimeEncoding, Transformer
 from sklar.models.base import FusionModel, Source
 from sklar.models.card import Card
 from sklar.models.code import Code
-from sklar.models.masked_tokens import shown
+from sklar.models.masked_tokens import Projected
 
 
 class LSMT(FusionModel):
@@ -52,7 +52,7 @@ class LSMT(FusionModel):
         if layers < 1:
             raise ValueError(f"layers must be at least 1, got {layers}")
         self.settings |= {"layers": layers, "heads": heads}
-        self.project = nn.ModuleList(nn.Linear(self.encoder(name).token_width, self.hidden) for name in self.names)
+        self.project = Projected([self.encoder(name) for name in self.names], self.hidden)
         self.kind = nn.Parameter(0.02 * torch.randn(len(self.names), self.hidden))
         self.place = TimeEncoding(self.hidden, shortest=2.0)  # periods in tokens, not hours
         self.cls = nn.Parameter(0.02 * torch.randn(self.hidden))
@@ -64,9 +64,9 @@ class LSMT(FusionModel):
         rows = len(observed)
         sequence = [self.cls.expand(rows, 1, -1)]
         padding = [observed.new_zeros(rows, 1)]
-        for tokens, project, kind in zip(shown(code, observed), self.project, self.kind, strict=True):
+        for tokens, kind in zip(self.project(code, observed), self.kind, strict=True):
             place = torch.arange(tokens.values.shape[1], device=kind.device).to(kind)
-            sequence.append(project(tokens.values) + kind + self.place(place))
+            sequence.append(tokens.values + kind + self.place(place))
             padding.append(tokens.padding)
         states = self.transformer(torch.cat(sequence, 1), torch.cat(padding, 1))
         outputs: Tensor = self.head(states[:, 0])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklar.encoders import Encoder
 from sklar.models.code import Code
@@ -45,6 +46,23 @@ def shown(code: Code, observed: Tensor) -> list[Tokens]:
         padding = each.padding | ~there[:, None]
         result.append(Tokens(torch.where(padding[..., None], 0.0, each.tokens), padding))
     return result
+
+
+class Projected(nn.ModuleList):
+    """Every modality's tokens brought to one width by a linear layer of its own.
+
+    Args:
+        encoders: of the modalities, in the model's order.
+        width: common to all.
+    """
+
+    def __init__(self, encoders: Sequence[Encoder], width: int) -> None:
+        super().__init__(nn.Linear(encoder.token_width, width) for encoder in encoders)
+
+    def forward(self, code: Code, observed: Tensor) -> list[Tokens]:
+        """See `shown`; what stands in padding means nothing."""
+        given = zip(shown(code, observed), self, strict=True)
+        return [Tokens(project(values), padding) for (values, padding), project in given]
 
 
 def average(tokens: Tokens) -> Tensor:

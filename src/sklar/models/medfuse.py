@@ -39,9 +39,20 @@ class MedFuse(FusionModel):
 
     def outputs(self, code: Code, observed: Tensor, draws: int, source: Source) -> Tensor:
         """One set of outputs ``(1, B, k)``: nothing is drawn."""
-        first = torch.argsort(~observed, dim=1, stable=True)  # what is there comes first, in the model's order
-        sequence = present(code, observed).gather(1, first[..., None].expand(-1, -1, self.dim))
-        states, _ = self.fusion(sequence)
-        last = observed.sum(-1) - 1
-        outputs: Tensor = self.head(states[torch.arange(len(last), device=last.device), last])
+        outputs: Tensor = self.head(last_state(self.fusion, present(code, observed), observed))
         return outputs[None]
+
+
+def last_state(recurrent: nn.LSTM, embeddings: Tensor, observed: Tensor) -> Tensor:
+    """Of an LSTM over the embeddings that a row has, in the model's order; zeros where it has none.
+
+    Args:
+        recurrent: batch first.
+        embeddings: ``(B, M, d)``; what stands where nothing is observed never reaches the state.
+        observed: bool ``(B, M or fewer)``, of the first modalities.
+    """
+    first = torch.argsort(~observed, dim=1, stable=True)  # what is there comes first
+    states, _ = recurrent(embeddings.gather(1, first.unsqueeze(-1).expand(-1, -1, embeddings.shape[-1])))
+    length = observed.sum(-1)
+    last = states[torch.arange(len(length), device=length.device), (length - 1).clamp(min=0)]
+    return torch.where(length.unsqueeze(-1) > 0, last, 0.0)

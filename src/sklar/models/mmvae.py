@@ -9,9 +9,9 @@ from torch import Tensor
 
 from sklar.models.base import Source
 from sklar.models.card import Card
-from sklar.models.code import Code
+from sklar.models.code import Code, stacked
 from sklar.models.noise import Noise
-from sklar.models.shared_latent import SharedLatent, shares, stacked
+from sklar.models.shared_latent import SharedLatent, shares
 
 
 class MMVAE(SharedLatent):

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from sklar.models.card import Card
-from sklar.models.code import Code
+from sklar.models.code import Code, stacked
 from sklar.models.noise import Noise
-from sklar.models.shared_latent import SharedLatent, product, shares, stacked
+from sklar.models.shared_latent import SharedLatent, product, shares
 
 MOST_MODALITIES = 20  # whose subsets are numbered
 

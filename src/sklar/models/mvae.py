@@ -10,9 +10,9 @@ from torch import Tensor
 from sklar.data import Batch
 from sklar.models.base import Source, subpattern
 from sklar.models.card import Card
-from sklar.models.code import Code
-from sklar.models.noise import Noise
-from sklar.models.shared_latent import SharedLatent, divergence, fixed, product, stacked
+from sklar.models.code import Code, stacked
+from sklar.models.noise import Noise, fixed
+from sklar.models.shared_latent import SharedLatent, divergence, product
 
 
 class MVAE(SharedLatent):

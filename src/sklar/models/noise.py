@@ -49,3 +49,8 @@ class Noise:
         whole = (*shape[:axis], repeats * self.total, *shape[axis + 1 :])
         mine = torch.cat([self.rows + k * self.total for k in range(repeats)])
         return function(whole, **place).index_select(axis, mine)  # type: ignore[operator]
+
+
+def fixed(source: Noise | torch.Generator | None) -> Noise:
+    """The source of randomness, or always the same where there is none."""
+    return Noise.of(torch.Generator().manual_seed(0) if source is None else source)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from sklar.joint import Calibration
+from sklar.models.binary_logits import pool_logits
 from sklar.numerics import log_normal
 
 
@@ -120,7 +121,9 @@ class Classes(Outcome):
 
     def average(self, outputs: Tensor, shown: Tensor) -> Tensor:
         """Log of the averaged probabilities."""
-        return _log_mean(torch.log_softmax(_masked(outputs, shown), -1), shown)
+        each = torch.log_softmax(_masked(outputs, shown), -1)
+        total = torch.logsumexp(_masked(each, shown, -torch.inf), 0)
+        return total - torch.log(shown.sum(-1, keepdim=True).to(total))
 
     def product(self, outputs: Tensor, shown: Tensor) -> Tensor:
         """Summed log probabilities."""
@@ -193,8 +196,7 @@ class Labels(Outcome):
 
     def average(self, outputs: Tensor, shown: Tensor) -> Tensor:
         """Log odds of the averaged probabilities."""
-        logsigmoid, spoken = nn.functional.logsigmoid, _masked(outputs, shown)
-        return _log_mean(logsigmoid(spoken), shown) - _log_mean(logsigmoid(-spoken), shown)
+        return pool_logits(outputs.movedim(0, 1), shown)
 
     def product(self, outputs: Tensor, shown: Tensor) -> Tensor:
         """Summed log odds."""
@@ -291,12 +293,6 @@ class Value(Outcome):
 def _masked(outputs: Tensor, shown: Tensor, blank: float = 0.0) -> Tensor:
     """Outputs ``(M, B, k)`` with a value in the place of experts that do not speak; no gradient reaches those."""
     return torch.where(shown.T.unsqueeze(-1), outputs, blank)
-
-
-def _log_mean(outputs: Tensor, shown: Tensor) -> Tensor:
-    """Log of the mean of exponentials over the experts that speak, ``(B, k)``."""
-    total = torch.logsumexp(_masked(outputs, shown, -torch.inf), 0)
-    return total - torch.log(shown.sum(-1, keepdim=True).to(total))
 
 
 def make_outcome(task: str, classes: int | None) -> Outcome:

@@ -12,6 +12,11 @@ from sklar.encoders import Decoder
 from sklar.numerics import log_normal
 
 
+def half_square(gap: Tensor, known: Tensor) -> Tensor:
+    """Half the squared length of the known part of ``gap (..., F)``, ``(...)``."""
+    return 0.5 * torch.where(known, gap, 0.0).square().sum(-1)
+
+
 class Decoders(nn.ModuleList):
     """One decoder a modality; their features stand side by side, for fewer operations on small batches.
 

@@ -13,7 +13,8 @@ from sklar.encoders import mlp
 from sklar.models.base import Source
 from sklar.models.code import Code
 from sklar.models.generative import Generative
-from sklar.models.noise import Noise
+from sklar.models.noise import Noise, fixed
+from sklar.models.reconstruction import half_square
 from sklar.numerics import quasi_normal
 
 MIXTURE_DRAWS = 2  # of a mixture's components a row, in the generative terms
@@ -101,13 +102,7 @@ class SharedLatent(Generative):
         """Half the squared error of all that is known, and what fits the decoders' scales: ``(S, B, d) -> (S, B)``."""
         x, known = self.explained(batch)
         mean = self.decoders([z] * len(self.names))
-        error = 0.5 * torch.where(known, x - mean, 0.0).square().sum(-1)
-        return error, -self.decoders.log_prob(x, mean.detach(), known)
-
-
-def stacked(code: Code) -> tuple[Tensor, Tensor]:
-    """Means and log standard deviations of all experts, ``(B, M, d)`` each."""
-    return torch.stack([each.mean for each in code], 1), torch.stack([each.log_scale for each in code], 1)
+        return half_square(x - mean, known), -self.decoders.log_prob(x, mean.detach(), known)
 
 
 def product(mean: Tensor, log_scale: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,8 +139,3 @@ def shares(draws: int, parts: Tensor, noise: Noise | None) -> Tensor:
         return steps * parts // draws
     place = (noise.uniform((1, len(parts)), 1, parts.device) + steps / draws) % 1
     return (place * parts).long().minimum(parts - 1)  # rounding may reach the end, where there is no part
-
-
-def fixed(source: Source) -> Noise:
-    """The source of randomness, or always the same where there is none."""
-    return Noise.of(torch.Generator().manual_seed(0) if source is None else source)

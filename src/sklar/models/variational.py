@@ -16,10 +16,11 @@ from sklar.models.alignment import dependence_loss
 from sklar.models.base import NO_RECIPE, Source, evaluating, full_precision, subpattern
 from sklar.models.bound import evidence_bound
 from sklar.models.card import Card
-from sklar.models.code import Code
+from sklar.models.code import Code, stacked
 from sklar.models.generative import Generative
-from sklar.models.noise import Noise
+from sklar.models.noise import Noise, fixed
 from sklar.models.posterior import POSTERIORS
+from sklar.models.reconstruction import half_square
 from sklar.models.root import make_root, start_root
 from sklar.numerics import quasi_normal
 
@@ -144,7 +145,7 @@ class VariationalCopula(Generative):
 
     def _posterior_draws(self, code: Code, observed: Tensor, noise: Tensor) -> Tensor:
         """Draws ``(S, B, d, M)``; noise ``(S, B or 1, *normals)``."""
-        mean, log_scale = side_by_side(code)
+        mean, log_scale = stacked(code, -1)
         if not self.stochastic:
             return mean.expand(len(noise), *mean.shape)
         return self.posterior.draw(mean, log_scale, observed, noise, self.joint)
@@ -220,7 +221,7 @@ class VariationalCopula(Generative):
                 return torch.zeros(rows, dtype=like.dtype, device=like.device)
             return self.outcome.log_prob(self._head(completed), self._target(batch))
 
-        divergence = self.posterior.kl(*side_by_side(code), batch.observed, draw, self.joint)
+        divergence = self.posterior.kl(*stacked(code, -1), batch.observed, draw, self.joint)
         return evidence_bound(
             self._named(list(draw.unbind(-1))), divergence, batch.observed, self.joint,
             log_inputs=lambda z: self.decoders.log_prob(x, self.decoders([z[name] for name in self.names]), known),
@@ -252,23 +253,8 @@ class VariationalCopula(Generative):
             "decoder_scale": -self.decoders.log_prob(x, mean.detach(), known),
         }
         if self.stochastic:
-            terms["divergence"] = self.posterior.kl(*side_by_side(code), observed, draw, self.joint)
+            terms["divergence"] = self.posterior.kl(*stacked(code, -1), observed, draw, self.joint)
         else:
             assert isinstance(self.joint, Joint)
             terms["dependence"] = dependence_loss(self.joint, list(draw.unbind(-1)), observed)
         return {name: self.weight * value for name, value in terms.items()}
-
-
-def side_by_side(code: Code) -> tuple[Tensor, Tensor]:
-    """Means and log standard deviations of all modalities, ``(B, d, M)`` each."""
-    return torch.stack([each.mean for each in code], -1), torch.stack([each.log_scale for each in code], -1)
-
-
-def half_square(gap: Tensor, known: Tensor) -> Tensor:
-    """Half the squared length of the known part of ``gap (B, F)``, ``(B,)``."""
-    return 0.5 * torch.where(known, gap, 0.0).square().sum(-1)
-
-
-def fixed(source: Source) -> Noise:
-    """The source of randomness, or always the same where there is none."""
-    return Noise.of(torch.Generator().manual_seed(0) if source is None else source)

@@ -8,6 +8,11 @@ from torch import Tensor
 LARGEST = 1e15  # its square is still a number in float32
 
 
+def mean_over(values: Tensor, there: Tensor) -> Tensor:
+    """Mean over what a row has, zero where it has nothing: ``(B, N), (B, N) -> (B,)``."""
+    return torch.where(there, values, 0.0).sum(-1) / there.sum(-1).clamp(min=1)
+
+
 def only_observed(value: Tensor, shown: Tensor, name: str, cells_may_lack: bool = False) -> Tensor:
     """A modality's values with the rows that lack it blanked: ``(B, ...), (B,) -> (B, ...)``.
 
