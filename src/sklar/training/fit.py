@@ -194,6 +194,8 @@ class _Run:
         log.close()
         if fabric.is_global_zero:
             save_state(self.result, self.print_, progress, best=best)
+        if fabric.world_size > 1:  # a process that exits with the group's threads running may abort
+            torch.distributed.destroy_process_group()
 
     def _generator(self, *stream: int) -> torch.Generator:
         return torch.Generator().manual_seed(seed_of(self.seed, *stream))
