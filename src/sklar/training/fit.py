@@ -7,9 +7,11 @@ run goes on bit for bit as one that was not, and several processes compute what 
 
 from __future__ import annotations
 
+import atexit
 import copy
 import logging
 import math
+import os
 import tempfile
 import time
 import warnings
@@ -194,8 +196,8 @@ class _Run:
         log.close()
         if fabric.is_global_zero:
             save_state(self.result, self.print_, progress, best=best)
-        if fabric.world_size > 1:  # a process that exits with the group's threads running may abort
-            torch.distributed.destroy_process_group()
+        if fabric.world_size > 1:  # a spawned process, which gloo's threads may abort while it is taken down
+            atexit.register(os._exit, 0)
 
     def _generator(self, *stream: int) -> torch.Generator:
         return torch.Generator().manual_seed(seed_of(self.seed, *stream))
