@@ -23,8 +23,13 @@ RECIPE: Space = {
     "recipe.second_pass": (0.5, 0.5, 0.5, 0.0),
     "recipe.drop": (0.3, 0.5),
     "recipe.auxiliary": (0.3, 0.3, 0.3, 0.0),
+    "recipe.blend": (0.5, 0.25),
 }
-GENERATIVE: Space = {"weight": (0.006, 0.02, 0.06, 0.15), "recipe.early": (0.0, 19.0), "recipe.draws": (16, 16, 16, 1)}
+GENERATIVE: Space = {
+    "weight": (0.02, 0.06, 0.1, 0.15),
+    "recipe.early": (0.0, 0.0, 19.0),
+    "recipe.draws": (64, 64, 64, 16),
+}
 
 
 def card_of(name: str) -> Card:

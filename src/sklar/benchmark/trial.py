@@ -37,7 +37,9 @@ def run_trial(trial: Trial, file: Path) -> None:
         model, rows, validation = prepare_run(dataset, trial.run)
         with torch.random.fork_rng():
             loss = train(model, rows, validation, trial.run.schedule, trial.run.seed, progress=False)
-        result |= {"validation_loss": loss, "scores": scores(model, dataset, trial)}
+        # Of the calibrated predictions, where there are such: how sure a method is by itself is not held against it.
+        calibrated = _overall(model, validation).get("log_loss", loss)
+        result |= {"validation_loss": calibrated, "scores": scores(model, dataset, trial)}
     except (ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
         result["error"] = f"{type(error).__name__}: {error}"
     write_json(file, result)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from sklar.models.attention_pool import AttentionPool
-from sklar.models.base import NO_RECIPE, FusionModel, Recipe
+from sklar.models.base import FusionModel
 from sklar.models.cm2 import CM2, CM2Published, CM2Released
 from sklar.models.concat import Concat
 from sklar.models.daft import DAFT
@@ -23,6 +23,7 @@ from sklar.models.mmvae import MMVAE
 from sklar.models.mopoe import MoPoE
 from sklar.models.mvae import MVAE
 from sklar.models.observed_only import ObservedOnly
+from sklar.models.recipe import NO_RECIPE, Recipe
 from sklar.models.tensor_fusion import TensorFusion
 from sklar.models.unified import Unified
 from sklar.models.variational import VariationalCopula

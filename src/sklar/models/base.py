@@ -1,10 +1,10 @@
-"""The interface of every model, and the training recipe that all of them share."""
+"""The interface of every model, and what all of them share: training losses, prediction, calibration."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -19,43 +19,7 @@ from sklar.models.card import Card
 from sklar.models.code import Code, Encoded
 from sklar.models.noise import Noise, fixed
 from sklar.models.outcome import make_outcome
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What is not part of a method's own idea: the common training, offered to every model.
-
-    Attributes:
-        second_pass: weight of a second prediction, from a random sub-pattern of what each row has; the first has the
-            rest. Zero switches it off.
-        drop: probability with which a modality is left out of the second pass.
-        consistency: weight of the divergence of the second prediction from the first (held fixed).
-        auxiliary: weight of the heads that see one modality each; with zero they are neither trained nor blended in.
-        blend: their share in a prediction, the rest is the method's own head.
-        draws: of the embeddings, over which a prediction is averaged (by models that draw).
-        early: the generative terms (of models that generate) count ``1 + early * max(0, 1 - 2 t)`` times, ``t`` from 0
-            to 1 over the schedule: the embeddings are learned before they are used.
-    """
-
-    second_pass: float = 0.5
-    drop: float = 0.3
-    consistency: float = 0.5
-    auxiliary: float = 0.3
-    blend: float = 0.5
-    draws: int = 16
-    early: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.second_pass <= 1 and 0 <= self.drop < 1 and 0 <= self.blend <= 1):
-            raise ValueError(
-                "second_pass and blend must lie in [0, 1], drop in [0, 1), got "
-                f"second_pass={self.second_pass}, blend={self.blend}, drop={self.drop}"
-            )
-        if self.draws < 1 or min(self.consistency, self.auxiliary, self.early) < 0:
-            raise ValueError(f"draws must be at least 1, consistency, auxiliary and early at least 0, got {self}")
-
-
-NO_RECIPE = Recipe(second_pass=0.0, consistency=0.0, auxiliary=0.0)
+from sklar.models.recipe import Recipe
 
 Source = Noise | torch.Generator | None  # of randomness
 ROWS_AT_ONCE = 512  # encoded together where no gradient is needed
@@ -98,6 +62,7 @@ class FusionModel(nn.Module):
     name = ""
     card: ClassVar[Card] = Card("")
     training_draws: ClassVar[int] = 2
+    usual: ClassVar[Recipe] = Recipe()  # the recipe where none is given, and where one leaves fields out
 
     def __init__(
         self,
@@ -121,7 +86,7 @@ class FusionModel(nn.Module):
             )
         self.inputs = {name: what if isinstance(what, int) else dict(what) for name, what in inputs.items()}
         self.dim, self.hidden, self.dropout = dim, hidden, dropout
-        self.recipe = recipe if isinstance(recipe, Recipe) else Recipe(**(recipe or {}))
+        self.recipe = recipe if isinstance(recipe, Recipe) else replace(self.usual, **(recipe or {}))
         self.settings: dict[str, Any] = {
             "inputs": self.inputs, "classes": classes, "task": task, "dim": dim, "hidden": hidden, "dropout": dropout,
             "recipe": asdict(self.recipe), "alignment": alignment, "alignment_weight": alignment_weight,

@@ -13,10 +13,11 @@ from sklar.data import Batch, Rows
 from sklar.encoders import Encoder
 from sklar.joint import Joint, JointMixture
 from sklar.joint.checks import check_observed
-from sklar.models.base import NO_RECIPE, ROWS_AT_ONCE, ROWS_TO_START, FusionModel, Recipe, Source, evaluating
+from sklar.models.base import ROWS_AT_ONCE, ROWS_TO_START, FusionModel, Source, evaluating
 from sklar.models.card import Card
 from sklar.models.code import Code, Encoded, present
 from sklar.models.noise import Noise
+from sklar.models.recipe import NO_RECIPE, Recipe
 
 COMPONENTS = (1, 5, 10, 20)  # of the mixture, chosen on held-out rows
 

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from sklar.data import Batch, Rows
 from sklar.encoders import mlp
-from sklar.models.base import FusionModel, Recipe, Source
+from sklar.models.base import FusionModel, Source
 from sklar.models.card import Card
 from sklar.models.code import Code, Encoded
+from sklar.models.recipe import Recipe
 
 
 class MissingnessOnly(FusionModel):

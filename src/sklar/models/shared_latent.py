@@ -41,12 +41,12 @@ class SharedLatent(Generative):
         settings: see `FusionModel`.
     """
 
-    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"weight": (0.02, 0.06, 0.15), "reconstruction": (0.2, 0.4)}
+    space: ClassVar[Mapping[str, tuple[Any, ...]]] = {"reconstruction": (0.2, 0.4)}
 
     def __init__(
         self,
         inputs: Mapping[str, int | Mapping[str, Any]],
-        weight: float = 0.02,
+        weight: float = 0.06,
         reconstruction: float = 0.2,
         **settings: Any,
     ) -> None:

@@ -27,6 +27,7 @@ from sklar.data import Batch, Rows
 from sklar.models import FusionModel
 from sklar.models.base import ROWS_AT_ONCE
 from sklar.models.noise import Noise
+from sklar.training.average import Average
 from sklar.training.checkpoint import SETTINGS, WEIGHTS, load_model, save_model
 from sklar.training.log import METRICS, Log
 from sklar.training.schedule import Hardware, Schedule, Stream, resolve, seed_of
@@ -161,11 +162,12 @@ class _Run:
         s, rows, validation = self.schedule, self.rows, self.validation
         # What reached another process shares its memory with the rest of them.
         model = self.model if fabric.world_size == 1 else copy.deepcopy(self.model)
-        plain = torch.optim.AdamW(model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay)
+        plain = torch.optim.AdamW(model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay, fused=True)
         module, optimizer = fabric.setup(_Step(model), plain)
-        progress, best = Progress(), {}
+        progress, best, average = Progress(), {}, Average(model, s.average)
         if self.folder is not None and (found := read_progress(self.folder, self.print_)) is not None:
-            progress, best = found, load_state(self.folder, model, plain)  # moments go where the weights are by now
+            progress, (best, mean) = found, load_state(self.folder, model, plain)  # moments go where the weights are
+            average.load(mean)
         log = Log(self.folder if fabric.is_global_zero else None, progress.step, s.steps,
                   self.bar and fabric.is_global_zero)  # fmt: skip
         size = s.batch_size * fabric.world_size
@@ -180,18 +182,20 @@ class _Run:
             terms = self._step(fabric, module, optimizer, rows, order[at * size : (at + 1) * size], progress.step)
             for name, value in terms.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value
+            average.update(progress.step)
             progress.step += 1
             log.step(terms["loss"])
             last = progress.step == s.steps
             before = int(progress.history[-1]["step"]) if progress.history else 0
             due = at == epoch_steps - 1 and (epoch + 1) % s.check_every == 0
             if due := due or progress.step - before >= s.longest or last:
-                self._validate(fabric, model, validation, progress, best, epoch, time.monotonic() - started)
+                with average.applied():
+                    self._validate(fabric, model, validation, progress, best, epoch, time.monotonic() - started)
                 log.validated(progress.history)
             timely = time.monotonic() - saved >= s.save_every
             if self.folder is not None and fabric.is_global_zero and (due or timely):
                 progress.seconds = time.monotonic() - started
-                save_state(self.folder, self.print_, progress, model, plain, best)
+                save_state(self.folder, self.print_, progress, model, plain, best, average.values)
                 saved = time.monotonic()
         log.close()
         if fabric.is_global_zero:

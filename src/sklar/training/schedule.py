@@ -21,6 +21,8 @@ class Schedule:
         weight_decay: of AdamW.
         warmup: steps of linear warm-up.
         clip: bound on the gradient's norm.
+        average: decay of a moving average of the weights, which is what is validated and kept, see `Average`; 0 for
+            the weights as they are.
         check_every: epochs between two validations; in long epochs there are at least ten validations a run, 25
             steps or more apart.
         patience: validations without improvement before training stops.
@@ -34,6 +36,7 @@ class Schedule:
     weight_decay: float = 1e-3
     warmup: int = 20
     clip: float = 5.0
+    average: float = 0.98
     check_every: int = 3
     patience: int = 6
     save_every: float = 60.0
@@ -47,6 +50,8 @@ class Schedule:
                 "learning_rate must be above 0 and at most 10, and clip above 0; "
                 f"got {self.learning_rate} and {self.clip}"
             )
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must lie in [0, 1), got {self.average}")
 
     @property
     def longest(self) -> int:

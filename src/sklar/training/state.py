@@ -66,8 +66,9 @@ def save_state(
     model: FusionModel | None = None,
     optimizer: torch.optim.Optimizer | None = None,
     best: dict[str, Tensor] | None = None,
+    average: dict[str, Tensor] | None = None,
 ) -> None:
-    """Write progress, weights, the optimiser's moments and the best weights as one file, atomically."""
+    """Write progress, weights, the optimiser's moments, the best weights and the average as one file, atomically."""
     from safetensors.torch import save_file
 
     tensors: dict[str, Tensor] = {}
@@ -77,6 +78,7 @@ def save_state(
         for number, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{number}/{name}": torch.as_tensor(value) for name, value in moments.items()}
     tensors |= {f"best/{name}": value for name, value in (best or {}).items()}
+    tensors |= {f"average/{name}": value for name, value in (average or {}).items()}
     header = json.dumps({"fingerprint": print_, "progress": asdict(progress)})
     plain = {name: x.detach().cpu().contiguous() for name, x in tensors.items()}
     with renamed(folder / STATE) as part:
@@ -108,8 +110,10 @@ def read_progress(folder: Path, print_: str) -> Progress | None:
     return progress
 
 
-def load_state(folder: Path, model: FusionModel, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Weights and moments into model and optimiser; returns the best weights."""
+def load_state(
+    folder: Path, model: FusionModel, optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Weights and moments into model and optimiser; returns the best weights and the average."""
     groups = _groups(folder)
     model.load_state_dict(groups["weights"])
     moments: dict[int, dict[str, Any]] = {}
@@ -117,7 +121,7 @@ def load_state(folder: Path, model: FusionModel, optimizer: torch.optim.Optimize
         number, _, moment = name.partition("/")
         moments.setdefault(int(number), {})[moment] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
-    return groups["best"]
+    return groups["best"], groups["average"]
 
 
 def load_result(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
@@ -132,7 +136,7 @@ def load_result(folder: Path) -> tuple[Progress, dict[str, Tensor]]:
 def _groups(folder: Path) -> dict[str, dict[str, Tensor]]:
     from safetensors.torch import load_file
 
-    groups: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}}
+    groups: dict[str, dict[str, Tensor]] = {"weights": {}, "optimizer": {}, "best": {}, "average": {}}
     for name, value in load_file(folder / STATE).items():
         group, _, rest = name.partition("/")
         groups[group][rest] = value

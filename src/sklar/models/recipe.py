@@ -1,0 +1,43 @@
+"""The training and prediction recipe that all models share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is not part of a method's own idea: the common training, offered to every model.
+
+    Attributes:
+        second_pass: weight of a second prediction, from a random sub-pattern of what each row has; the first has the
+            rest. Zero switches it off.
+        drop: probability with which a modality is left out of the second pass.
+        consistency: weight of the divergence of the second prediction from the first (held fixed).
+        auxiliary: weight of the heads that see one modality each; with zero they are neither trained nor blended in.
+        blend: their share in a prediction, the rest is the method's own head.
+        draws: of the embeddings, over which a prediction is averaged (by models that draw). Few of them make it as
+            unsure as the noise of their average; a head on imputed embeddings gains up to some 256.
+        early: the generative terms (of models that generate) count ``1 + early * max(0, 1 - 2 t)`` times, ``t`` from 0
+            to 1 over the schedule: the embeddings are learned before they are used.
+    """
+
+    second_pass: float = 0.5
+    drop: float = 0.3
+    consistency: float = 0.5
+    auxiliary: float = 0.3
+    blend: float = 0.5
+    draws: int = 64
+    early: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.second_pass <= 1 and 0 <= self.drop < 1 and 0 <= self.blend <= 1):
+            raise ValueError(
+                "second_pass and blend must lie in [0, 1], drop in [0, 1), got "
+                f"second_pass={self.second_pass}, blend={self.blend}, drop={self.drop}"
+            )
+        if self.draws < 1 or min(self.consistency, self.auxiliary, self.early) < 0:
+            raise ValueError(f"draws must be at least 1, consistency, auxiliary and early at least 0, got {self}")
+
+
+NO_RECIPE = Recipe(second_pass=0.0, consistency=0.0, auxiliary=0.0)
