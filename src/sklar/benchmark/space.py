@@ -17,7 +17,7 @@ Space = Mapping[str, tuple[Any, ...]]  # values by name; one given twice is draw
 Choice = dict[str, Any]  # a value by name
 
 COMMON: Space = {
-    "dim": (16, 32), "hidden": (64, 128), "dropout": (0.1, 0.2, 0.3), "schedule.learning_rate": (5e-3, 2.5e-3),
+    "dim": (16, 32), "hidden": (64, 128, 256), "dropout": (0.1, 0.2, 0.3), "schedule.learning_rate": (5e-3, 2.5e-3),
 }  # fmt: skip
 RECIPE: Space = {
     "recipe.second_pass": (0.5, 0.5, 0.5, 0.0),

@@ -164,7 +164,8 @@ class _Run:
         model = self.model if fabric.world_size == 1 else copy.deepcopy(self.model)
         plain = torch.optim.AdamW(model.parameters(), lr=s.learning_rate, weight_decay=s.weight_decay, fused=True)
         module, optimizer = fabric.setup(_Step(model), plain)
-        progress, best, average = Progress(), {}, Average(model, s.average)
+        best: dict[str, Tensor] = {}
+        progress, average = Progress(), Average(model, s.average)
         if self.folder is not None and (found := read_progress(self.folder, self.print_)) is not None:
             progress, (best, mean) = found, load_state(self.folder, model, plain)  # moments go where the weights are
             average.load(mean)
