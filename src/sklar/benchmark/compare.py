@@ -53,23 +53,22 @@ def _compare(config: BenchmarkConfig) -> list[Record]:
             prepare_run(dataset, trial.run)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"models, {trial.arm!r}: {error.args[0]}") from error
-    content, version = content_digest(dataset), version_of(config)
-    files = [config.run.out / "trials" / f"{trial.key(content, version)}.json" for trial in todo]
-    jobs = [(trial, file) for trial, file in zip(todo, files, strict=True) if not file.is_file()]
-    print(f"{len(config.models)} models, {config.seeds} seeds: {len(todo)} trials, {len(todo) - len(jobs)} done")
+    key = content_digest(dataset), version_of(config)
+    files = _files(config, todo, key)
+    done = sum(file.is_file() for file in files)
+    print(f"{len(config.models)} models, {config.seeds} seeds: {len(todo)} trials, {done} done")
     if config.dry_run:
         return []
-    started = time.monotonic()
-    for number, ((trial, _), _) in enumerate(side_by_side(_job, jobs, config.processes), 1):
-        left = (time.monotonic() - started) / number * (len(jobs) - number) / 60
-        said = f"  {number} of {len(jobs)}, {left:.0f} min left ({trial.arm}, seed {trial.seed})"
-        print(f"\r{said:78s}", end="", flush=True)
-    results = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    best = choose(results, list(config.models))
+    searched = _results(config, todo, files)
+    best = choose(searched, list(config.models))
+    rest = list(trials(config, best))
+    if rest:
+        print(f"\nthe chosen ones with the other seeds: {len(rest)} trials")
+    results = searched + _results(config, rest, _files(config, rest, key))
     chosen = [
         {"model": r["arm"], "seed": r["seed"], **score}
         for arm, number in best.items() for r in results if (r["arm"], r["number"]) == (arm, number)
-        for score in r["scores"]
+        for score in r.get("scores", ())
     ]  # fmt: skip
     write_json(config.run.out / "results.json", chosen)
     for trial in trials(as_given):
@@ -77,13 +76,29 @@ def _compare(config: BenchmarkConfig) -> list[Record]:
             run = replace(trial.run, out=config.run.out / "runs" / trial.arm)
             write_text(config.run.out / "chosen" / f"{trial.arm}.yaml", to_yaml(run))
     print()
-    print_table(choice_table(results, best, list(config.models)))
+    print_table(choice_table(searched, best, list(config.models)))
     for each in comparison_tables(chosen, config.reference):
         print_table(each)
     for result in results:
         if "error" in result:
             print(f"failed: {result['arm']}, seed {result['seed']}, {result['choice']}: {result['error']}")
     return chosen
+
+
+def _files(config: BenchmarkConfig, todo: Sequence[Trial], key: tuple[str, str]) -> list[Path]:
+    """Where the results of trials are, or will be."""
+    return [config.run.out / "trials" / f"{trial.key(*key)}.json" for trial in todo]
+
+
+def _results(config: BenchmarkConfig, todo: Sequence[Trial], files: Sequence[Path]) -> list[dict[str, Any]]:
+    """Results of trials, after those that have none were run."""
+    jobs = [(trial, file) for trial, file in zip(todo, files, strict=True) if not file.is_file()]
+    started = time.monotonic()
+    for number, ((trial, _), _) in enumerate(side_by_side(_job, jobs, config.processes), 1):
+        left = (time.monotonic() - started) / number * (len(jobs) - number) / 60
+        said = f"  {number} of {len(jobs)}, {left:.0f} min left ({trial.arm}, seed {trial.seed})"
+        print(f"\r{said:78s}", end="", flush=True)
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
 def _job(job: tuple[Trial, Path]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ class BenchmarkConfig:
         seeds: of splits, missing values, starts; from the run's own on.
         trials: points of the search space tried for each arm, the same for every seed, the defaults first. The one
             with the lowest validation loss, averaged over the seeds, counts; test rows decide nothing.
+        search_seeds: with how many seeds they are tried; with the others only the one that counts is. Default: all.
         tests: mechanisms that remove modalities from the test rows, by their labels, each a table's column.
         patterns: which missing patterns complete test rows are scored under as well: none, single (each modality
             alone) or all.
@@ -64,6 +65,7 @@ class BenchmarkConfig:
     reference: str = "variational_copula"
     seeds: int = 5
     trials: int = 8
+    search_seeds: int | None = None
     tests: dict[str, Missingness] = field(default_factory=lambda: {"as it is": Missingness()})
     patterns: str = "none"
     split: str = "test"
@@ -84,6 +86,8 @@ class BenchmarkConfig:
     def __post_init__(self) -> None:
         if not self.models or self.seeds < 1 or self.trials < 1:
             raise ValueError("a comparison needs models, at least one seed and at least one trial")
+        if self.search_seeds is not None and not 1 <= self.search_seeds <= self.seeds:
+            raise ValueError(f"search_seeds must lie between 1 and seeds ({self.seeds}), got {self.search_seeds}")
         for label, arm in self.models.items():
             if arm.model not in MODELS:
                 raise ValueError(f"models, {label!r}: unknown model {arm.model!r}; choose one of {list(MODELS)}")
@@ -132,13 +136,21 @@ class Trial:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def trials(config: BenchmarkConfig) -> Iterator[Trial]:
-    """All trials, seed by seed and number by number: a comparison that was stopped has something of each arm."""
+def trials(config: BenchmarkConfig, best: Mapping[str, int] | None = None) -> Iterator[Trial]:
+    """Trials, seed by seed and number by number: a comparison that was stopped has something of each arm.
+
+    Args:
+        config: of the comparison.
+        best: number of each arm's best trial, for those of the seeds that take no part in the search; without it,
+            those of the search.
+    """
     drawn = {label: list(_choices(config, label, arm)) for label, arm in config.models.items()}
-    for seed in range(config.run.seed, config.run.seed + config.seeds):
+    first = config.run.seed
+    between = first + (config.seeds if config.search_seeds is None else config.search_seeds)
+    for seed in range(first, between) if best is None else range(between, first + config.seeds):
         for number in range(config.trials):
             for label, arm in config.models.items():
-                if number < len(drawn[label]):
+                if number < len(drawn[label]) and (best is None or best.get(label) == number):
                     choice = drawn[label][number]
                     base = replace(
                         config.run, model=arm.model, seed=seed, settings={**config.run.settings, **arm.settings},
