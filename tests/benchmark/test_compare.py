@@ -56,15 +56,44 @@ def test_every_arm_has_its_scores_and_the_best_trial_is_chosen_by_validation(con
     assert "minus ours" in said
 
 
+def test_a_search_with_some_of_the_seeds_trains_only_what_it_chose_with_the_others(config, tmp_path):
+    run = replace(config.run, out=tmp_path)
+    run_benchmark(replace(config, run=run, seeds=3, search_seeds=1))
+    found = [json.loads(file.read_text()) for file in (tmp_path / "trials").iterdir()]
+    for arm in ("ours", "rival"):
+        (first, second) = sorted((r for r in found if (r["arm"], r["seed"]) == (arm, 0)), key=lambda r: r["number"])
+        best = first if first["validation_loss"] <= second["validation_loss"] else second
+        rest = [(r["seed"], r["number"]) for r in found if r["arm"] == arm and r["seed"] > 0]
+        assert sorted(rest) == [(1, best["number"]), (2, best["number"])]
+    records = json.loads((tmp_path / "results.json").read_text())
+    assert {(r["model"], r["seed"]) for r in records} == {(arm, seed) for arm in ("ours", "rival") for seed in range(3)}
+
+
+def test_an_arm_that_fails_with_a_later_seed_has_no_scores(config, tmp_path, monkeypatch):
+    def fails(job):
+        trial, file = job
+        failed = {"error": "E"} if (trial.arm, trial.seed) == ("rival", 1) else {"validation_loss": 1, "scores": [{}]}
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(
+            json.dumps({"arm": trial.arm, "seed": trial.seed, "number": trial.number, "choice": {}} | failed)
+        )
+
+    monkeypatch.setattr(compare, "side_by_side", lambda function, jobs, processes: [(job, fails(job)) for job in jobs])
+    monkeypatch.setattr(compare, "comparison_tables", lambda records, reference: [])
+    run = replace(config.run, out=tmp_path)
+    records = run_benchmark(replace(config, run=run, search_seeds=1))
+    assert records == [{"model": "ours", "seed": 0}, {"model": "ours", "seed": 1}]
+
+
 def test_a_trials_scores_are_those_of_the_model_trained_by_hand(config):
     trial = next(t for t in trials(config) if t.arm == "rival" and t.number == 1 and t.seed == 1)
     file = config.run.out / "by-hand.json"
     run_trial(trial, file)
     dataset = open_dataset(config.run.data)
     model, rows, validation = prepare_run(dataset, trial.run)
-    loss = train(model, rows, validation, trial.run.schedule, trial.run.seed, progress=False)
+    train(model, rows, validation, trial.run.schedule, trial.run.seed, progress=False)
     found = json.loads(file.read_text())
-    assert found["validation_loss"] == loss
+    assert found["validation_loss"] == evaluate_rows(model, validation)[0]["log_loss"]  # calibrated
     assert len(rows) == 50
     assert len(validation) == 20
     whole = evaluate_rows(model, Feed(dataset.part("test"), model))[0]
@@ -107,6 +136,7 @@ def test_a_trial_that_fails_is_told_and_does_not_stop_the_others(config, tmp_pat
     ("change", "message"),
     [
         ({"models": {"a": Arm("x")}}, "models, 'a': unknown model 'x'"),
+        ({"search_seeds": 3}, r"search_seeds must lie between 1 and seeds \(2\), got 3"),
         ({"reference": "theirs"}, "reference 'theirs' is none"),
         ({"patterns": "some"}, "unknown patterns"),
         ({"split": "train"}, "unknown split"),

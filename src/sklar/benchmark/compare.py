@@ -65,10 +65,11 @@ def _compare(config: BenchmarkConfig) -> list[Record]:
     if rest:
         print(f"\nthe chosen ones with the other seeds: {len(rest)} trials")
     results = searched + _results(config, rest, _files(config, rest, key))
+    by_arm = {arm: [r for r in results if (r["arm"], r["number"]) == (arm, number)] for arm, number in best.items()}
     chosen = [
-        {"model": r["arm"], "seed": r["seed"], **score}
-        for arm, number in best.items() for r in results if (r["arm"], r["number"]) == (arm, number)
-        for score in r.get("scores", ())
+        {"model": arm, "seed": result["seed"], **score}
+        for arm, own in by_arm.items() if not any("error" in result for result in own)
+        for result in own for score in result["scores"]
     ]  # fmt: skip
     write_json(config.run.out / "results.json", chosen)
     for trial in trials(as_given):
