@@ -115,7 +115,7 @@ def main() -> None:
 def make_step(dataset: Any, copula: str, batch_size: int) -> Step:
     """The step of a model with this copula."""
     config = RunConfig(
-        dataset.folder, Path("unused"), settings={"dim": DIM, "copula": copula},
+        dataset.folder, Path("unused"), settings={"dim": DIM, "copula": copula} | SETTINGS,
         encoders={name: {"kind": "lstm", "hidden": 256, "layers": 2} for name in NAMES},
     )  # fmt: skip
     return Step(lambda model: Feed(dataset, model), make_run_model(dataset, config), batch_size)

@@ -18,7 +18,7 @@ class RunConfig:
         data: the dataset folder (see docs/data.md).
         out: the run's folder: configuration, model, state, logs.
         model: name of the model, see ``sklar.models.MODELS``.
-        settings: further arguments of the model, for instance {dim: 16, hidden: 64, dropout: 0.1, copula: vine}.
+        settings: further arguments of the model, for instance {dim: 16, hidden: 256, dropout: 0.2, copula: vine}.
         encoders: encoders by modality where the default for its kind is not wanted, for instance {ehr: {kind: lstm}}
             (see docs/encoders.md); what the data set knows (channels, codes, columns) is filled in.
         modalities: the modalities to use, in this order; default all of the data set.
