@@ -32,7 +32,12 @@ def test_the_weights_come_back_after_an_error_and_no_decay_is_no_average():
         model.weight += 1
     average.update(0)
     own = model.weight.detach().clone()
-    with pytest.raises(RuntimeError), average.applied():
-        assert torch.equal(model.weight, own)
-        raise RuntimeError
+
+    def fails() -> None:
+        with average.applied():
+            assert torch.equal(model.weight, own)
+            model.missing  # noqa: B018
+
+    with pytest.raises(AttributeError, match="missing"):
+        fails()
     assert torch.equal(model.weight, own)
