@@ -27,7 +27,7 @@ from sklar.training.inputs import make_run_model
 
 NAMES, ROWS, BINS, CHANNELS, DIM = ("a", "b", "c"), 2048, 24, 76, 32
 COPULAS = ("independence", "gaussian", "student", "vine", "factor")
-SETTINGS = {"marginal": "independent", "hidden": 64, "dropout": 0.1, "cross_drop": 0.5, "single": 0.0}
+SETTINGS = {"marginal": "independent", "hidden": 64, "dropout": 0.1, "cross_drop": 0.5, "recipe": {"single": 0.0}}
 
 
 def make_data(folder: Path) -> Path:

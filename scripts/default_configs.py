@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from sklar.benchmark.study import CHOSEN
 from sklar.models import MODELS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -25,14 +26,17 @@ SETS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "physionet2012": (
         "sklar prepare physionet2012 RAW data/physionet2012",
-        {"schedule": {"steps": 400, "learning_rate": 0.002, "check_every": 1, "patience": 8}},
+        {"schedule": {"steps": 400, "learning_rate": 0.002, "average": 0.0, "check_every": 1, "patience": 8}},
     ),
     "eicu-demo": (
         "sklar prepare eicu-demo RAW data/eicu-demo",
-        {"schedule": {"steps": 120, "learning_rate": 0.002, "check_every": 1, "patience": 5}},
+        {"schedule": {"steps": 120, "learning_rate": 0.002, "average": 0.0, "check_every": 1, "patience": 5}},
     ),
 }
-CLINICAL = {name: {"weight": 0.006} for name in ("variational_copula", "independence", "mvae", "mmvae", "mopoe")}
+CLINICAL = {
+    **{name: dict(CHOSEN) for name in ("variational_copula", "independence")},
+    **{name: {"weight": 0.006} for name in ("mvae", "mmvae", "mopoe")},
+}
 
 
 def main(chosen: Path | None) -> None:

@@ -14,7 +14,6 @@ from sklar.benchmark.version import code_version
 from sklar.data.missingness import Missingness
 from sklar.models import MODELS
 from sklar.training.config import RunConfig
-from sklar.training.schedule import seed_of
 
 PATTERNS = ("none", "single", "all")
 
@@ -144,7 +143,7 @@ def trials(config: BenchmarkConfig, best: Mapping[str, int] | None = None) -> It
         best: number of each arm's best trial, for those of the seeds that take no part in the search; without it,
             those of the search.
     """
-    drawn = {label: list(_choices(config, label, arm)) for label, arm in config.models.items()}
+    drawn = {label: list(_choices(config, arm)) for label, arm in config.models.items()}
     first = config.run.seed
     between = first + (config.seeds if config.search_seeds is None else config.search_seeds)
     for seed in range(first, between) if best is None else range(between, first + config.seeds):
@@ -160,13 +159,12 @@ def trials(config: BenchmarkConfig, best: Mapping[str, int] | None = None) -> It
                     yield Trial(label, seed, number, choice, run, config.tests, config.patterns, config.split)
 
 
-def _choices(config: BenchmarkConfig, label: str, arm: Arm) -> list[Choice]:
+def _choices(config: BenchmarkConfig, arm: Arm) -> list[Choice]:
     fixed = {**config.run.settings, **arm.settings}
     recipe = {f"recipe.{key}" for key in fixed.get("recipe", {})}
     space = search_space(arm.model) if arm.search is None else {k: tuple(v) for k, v in arm.search.items()}
     free = {name: values for name, values in space.items() if name not in fixed and name not in recipe}
-    seed = seed_of(config.run.seed, int(hashlib.sha256(label.encode()).hexdigest()[:8], 16))
-    return draw_trials(free, config.trials, seed % 2**31)
+    return draw_trials(free, config.trials, config.run.seed)  # arms with the same space try the same points
 
 
 def version_of(config: BenchmarkConfig) -> str:

@@ -22,6 +22,7 @@ COMMON: Space = {
 RECIPE: Space = {
     "recipe.second_pass": (0.5, 0.5, 0.5, 0.0),
     "recipe.drop": (0.3, 0.5),
+    "recipe.single": (0.3, 0.3, 0.0),
     "recipe.auxiliary": (0.3, 0.3, 0.3, 0.0),
     "recipe.blend": (0.5, 0.25),
 }
@@ -78,10 +79,17 @@ def draw_trials(space: Space, trials: int, seed: int) -> list[Choice]:
         if len(chosen) == trials:
             break
         asked = study.ask(dict(places)).params
-        choice = {name: space[name][place] for name, place in asked.items()}
+        choice = effective({name: space[name][place] for name, place in asked.items()})
         if choice not in chosen:
             chosen.append(choice)
     return chosen
+
+
+def effective(choice: Choice) -> Choice:
+    """A choice without what has no effect beside the rest of it: switches of parts that are switched off."""
+    off = {"recipe.second_pass": "recipe.drop", "recipe.auxiliary": "recipe.blend"}
+    dead = {part for switch, part in off.items() if choice.get(switch) == 0}
+    return {name: value for name, value in choice.items() if name not in dead}
 
 
 def apply(config: RunConfig, choice: Choice) -> RunConfig:

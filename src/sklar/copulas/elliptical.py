@@ -24,7 +24,8 @@ class EllipticalCopula(Copula):
         dim: number of variables ``M``.
         batch_shape: shape of the batch of copulas.
         blocks: sizes of consecutive groups of variables that are uncorrelated within the group; default all of size 1.
-        correlation: the start, the same for every pair of variables that are not in one block.
+        correlation: the start, the same for all pairs of variables that stand at the same place in their blocks, zero
+            for the others.
 
     Raises:
         ValueError: blocks that do not sum to ``dim``, a start that is no correlation matrix.
@@ -52,8 +53,9 @@ class EllipticalCopula(Copula):
         self.register_buffer("columns", columns[free], persistent=False)
         self.lower = nn.Parameter(torch.zeros(*self.batch_shape, int(free.sum())))
         if correlation:
-            start = torch.where(self.within, torch.eye(dim), torch.tensor(float(correlation)))
-            self.set_correlation(start)
+            place = torch.cat([torch.arange(size) for size in self.blocks])
+            start = torch.where(place[:, None] == place, float(correlation), 0.0)
+            self.set_correlation(torch.where(self.within, torch.eye(dim), start))
 
     def cholesky(self, dtype: torch.dtype | None = None) -> Tensor:
         """Lower triangular factor ``L`` of the correlation matrix, ``(*batch, M, M)``, in the type asked for."""

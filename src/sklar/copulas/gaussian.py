@@ -23,7 +23,8 @@ class GaussianCopula(EllipticalCopula):
         dim: number of variables ``M``.
         batch_shape: shape of the batch of copulas.
         blocks: sizes of consecutive groups of variables that are independent within the group; default all of size 1.
-        correlation: the start, the same for every pair of variables that are not in one block. Zero is independence.
+        correlation: the start, the same for all pairs of variables that stand at the same place in their blocks, zero
+            for the others. Zero is independence.
     """
 
     def log_prob(self, scores: Tensor, observed: Tensor | None = None) -> Tensor:

@@ -29,19 +29,20 @@ class Alignment(nn.Module):
         kind: one of `ALIGNMENTS`.
         names: of the modalities.
         dim: embedding width ``d``.
+        points: the model uses no scales, so that nothing but the divergence would learn them: they count as one.
 
     References:
         Wu et al., ICML 2025, arXiv 2511.03196, whose ablation names the three without formulas; there the embeddings
         are points and the divergence is presumably between their softmaxes.
     """
 
-    def __init__(self, kind: str, names: list[str], dim: int) -> None:
+    def __init__(self, kind: str, names: list[str], dim: int, points: bool = False) -> None:
         super().__init__()
         if kind not in ALIGNMENTS:
             raise ValueError(f"unknown alignment {kind!r}; choose one of {list(ALIGNMENTS)}")
         if len(names) < 2:
             raise ValueError("an alignment needs at least two modalities")
-        self.kind, self.names = kind, names
+        self.kind, self.names, self.points = kind, names, points
         if kind == "copula":
             self.joint = Joint(dict.fromkeys(names, dim), "independent", "gaussian", "paired", 2, 0.15)
 
@@ -59,6 +60,8 @@ class Alignment(nn.Module):
         if self.kind == "cosine":
             return 1 - nn.functional.cosine_similarity(first.mean, second.mean, dim=-1, eps=1e-6)
         gap = (first.mean - second.mean).square()
+        if self.points:
+            return 0.5 * gap.sum(-1)
         ratio = 2 * (first.log_scale - second.log_scale)
         spread = torch.exp(-2 * first.log_scale) + torch.exp(-2 * second.log_scale)
         return 0.25 * (torch.exp(ratio) + torch.exp(-ratio) - 2 + gap * spread).sum(-1)

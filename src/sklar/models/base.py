@@ -70,7 +70,7 @@ class FusionModel(nn.Module):
         classes: int | None = None,
         task: str = "classification",
         dim: int = 16,
-        hidden: int = 128,
+        hidden: int = 256,
         dropout: float = 0.2,
         recipe: Recipe | Mapping[str, Any] | None = None,
         alignment: str | None = None,
@@ -95,7 +95,7 @@ class FusionModel(nn.Module):
         self.encoders = nn.ModuleList(make_encoder(what, dim, hidden, dropout) for what in self.inputs.values())
         if self.recipe.auxiliary > 0:
             self.auxiliary = nn.ModuleList(mlp(dim, hidden, self.outcome.size, dropout) for _ in self.inputs)
-        self.aligner = None if alignment is None else Alignment(alignment, self.names, dim)
+        self.aligner = None if alignment is None else Alignment(alignment, self.names, dim, points=not self.generates)
         self.alignment_weight = alignment_weight
 
     @property
@@ -196,17 +196,22 @@ class FusionModel(nn.Module):
 
     def _prediction_terms(self, batch: Batch, code: Code, noise: Noise | None) -> dict[str, Tensor]:
         recipe, observed = self.recipe, batch.observed
-        target = self._target(batch)
+        target, masks = self._target(batch), {"head": observed}
         if recipe.second_pass > 0:
-            masks = torch.cat([observed, subpattern(observed, recipe.drop, noise)])
-            twice = [each.repeated(2) for each in code]
-            first, second = self.outputs(twice, masks, self.training_draws, noise).chunk(2, dim=1)
-            terms = {"second_pass": -recipe.second_pass * self.outcome.log_prob(second, target)}
-            anchor = self.outcome.summary(first).detach()
+            masks["second_pass"] = subpattern(observed, recipe.drop, noise)
+        if recipe.single > 0:
+            masks["single"] = subpattern(observed, 1.0, noise)
+        repeated = [each.repeated(len(masks)) for each in code] if len(masks) > 1 else code
+        parts = self.outputs(repeated, torch.cat(list(masks.values())), self.training_draws, noise)
+        found = dict(zip(masks, parts.chunk(len(masks), dim=1), strict=True))
+        first, terms = found["head"], {}
+        if recipe.second_pass > 0:
+            second, anchor = found["second_pass"], self.outcome.summary(first).detach()
+            terms["second_pass"] = -recipe.second_pass * self.outcome.log_prob(second, target)
             gap = self.outcome.divergence(anchor, self.outcome.summary(second))
             terms["consistency"] = recipe.consistency * gap
-        else:
-            first, terms = self.outputs(code, observed, self.training_draws, noise), {}
+        if recipe.single > 0:
+            terms["single"] = -recipe.single * observed.sum(-1) * self.outcome.log_prob(found["single"], target)
         terms["head"] = -(1 - recipe.second_pass) * self.outcome.log_prob(first, target)
         if recipe.auxiliary > 0:
             each = [self.outcome.log_prob(head(mean)[None], target) for head, mean in self._unimodal(code)]

@@ -14,6 +14,8 @@ class Recipe:
             rest. Zero switches it off.
         drop: probability with which a modality is left out of the second pass.
         consistency: weight of the divergence of the second prediction from the first (held fixed).
+        single: weight of a further prediction from one random modality of what each row has, counted as often as it has
+            modalities: the method's own head learns what each says alone.
         auxiliary: weight of the heads that see one modality each; with zero they are neither trained nor blended in.
         blend: their share in a prediction, the rest is the method's own head.
         draws: of the embeddings, over which a prediction is averaged (by models that draw). Few of them make it as
@@ -25,6 +27,7 @@ class Recipe:
     second_pass: float = 0.5
     drop: float = 0.3
     consistency: float = 0.5
+    single: float = 0.3
     auxiliary: float = 0.3
     blend: float = 0.5
     draws: int = 64
@@ -36,8 +39,10 @@ class Recipe:
                 "second_pass and blend must lie in [0, 1], drop in [0, 1), got "
                 f"second_pass={self.second_pass}, blend={self.blend}, drop={self.drop}"
             )
-        if self.draws < 1 or min(self.consistency, self.auxiliary, self.early) < 0:
-            raise ValueError(f"draws must be at least 1, consistency, auxiliary and early at least 0, got {self}")
+        if self.draws < 1 or min(self.consistency, self.single, self.auxiliary, self.early) < 0:
+            raise ValueError(
+                f"draws must be at least 1, consistency, single, auxiliary and early at least 0, got {self}"
+            )
 
 
-NO_RECIPE = Recipe(second_pass=0.0, consistency=0.0, auxiliary=0.0)
+NO_RECIPE = Recipe(second_pass=0.0, consistency=0.0, single=0.0, auxiliary=0.0)

@@ -98,7 +98,6 @@ class TensorFusion(FusionModel):
     card: ClassVar[Card] = Card(
         "Zadeh et al., EMNLP 2017, arXiv 1707.07250; Liu et al., ACL 2018, arXiv 1806.00064",
         departs="absent: [1; 0]; wide embeddings are projected; low rank beyond three modalities; one hidden layer",
-        space={"width": (8, 16), "rank": (4, 8)},
     )
 
     def __init__(

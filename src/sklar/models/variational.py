@@ -60,9 +60,6 @@ class VariationalCopula(Generative):
         weight: of the generative terms (recipe).
         reconstruction: ``rec`` above (recipe).
         cross_drop: probability with which a modality is left out of ``O'``; with 1 a single one is left.
-        single: weight of one more prediction term: the head on draws given one random observed modality alone, counted
-            once for each observed modality, so that the head is also trained for single ones (recipe).
-        hidden: see `FusionModel`.
         settings: see `FusionModel`.
 
     Raises:
@@ -78,7 +75,7 @@ class VariationalCopula(Generative):
         departs="a true joint density, drawn from given what is observed; decoders and an entropy term; any copula, "
         "any pattern",
         generates=True,
-        space={"correlation": (0.8, 0.8, 0.5), "cross_drop": (1.0, 1.0, 0.5), "single": (0.3, 0.3, 0.0)},
+        space={"correlation": (0.8, 0.8, 0.5), "cross_drop": (1.0, 1.0, 0.5)},
     )
     usual: ClassVar[Recipe] = Recipe(blend=0.25)  # averaged over many draws, the head is the better half
 
@@ -98,15 +95,13 @@ class VariationalCopula(Generative):
         weight: float = 0.1,
         reconstruction: float = 0.2,
         cross_drop: float = 1.0,
-        single: float = 0.3,
-        hidden: int = 256,
         **settings: Any,
     ) -> None:
         if objective == "bound":
             if settings.get("recipe") not in (None, NO_RECIPE, asdict(NO_RECIPE)):
                 raise ValueError("the bound is an objective of its own: leave the recipe out, or choose 'recipe'")
             settings["recipe"] = NO_RECIPE
-        super().__init__(inputs, hidden=hidden, **settings)
+        super().__init__(inputs, **settings)
         if objective not in ("recipe", "bound"):
             raise ValueError(f"unknown objective {objective!r}; choose 'recipe' or 'bound'")
         if posterior not in POSTERIORS:
@@ -115,15 +110,13 @@ class VariationalCopula(Generative):
             raise ValueError("stochastic=False has no posterior: objective 'recipe', posterior 'independent', root 1")
         if not 0 <= cross_drop <= 1:
             raise ValueError(f"cross_drop must lie in [0, 1], got {cross_drop}")
-        if single < 0:
-            raise ValueError(f"single must be at least 0, got {single}")
         self.objective, self.weight, self.reconstruction = objective, weight, reconstruction
-        self.stochastic, self.cross_drop, self.single = stochastic, cross_drop, single
+        self.stochastic, self.cross_drop = stochastic, cross_drop
         self.settings |= {
             "copula": copula, "marginal": marginal, "components": components, "correlation": correlation,
             "options": None if options is None else dict(options), "coupling": coupling, "root": root,
             "posterior": posterior, "stochastic": stochastic, "objective": objective, "weight": weight,
-            "reconstruction": reconstruction, "cross_drop": cross_drop, "single": single,
+            "reconstruction": reconstruction, "cross_drop": cross_drop,
         }  # fmt: skip
         start = 0.0 if copula == "independence" else correlation
         widths = dict.fromkeys(self.inputs, self.dim)
@@ -191,14 +184,6 @@ class VariationalCopula(Generative):
         return outputs
 
     # Objectives.
-
-    def _prediction_terms(self, batch: Batch, code: Code, noise: Noise | None) -> dict[str, Tensor]:
-        terms = super()._prediction_terms(batch, code, noise)
-        if self.single > 0:
-            alone = subpattern(batch.observed, 1.0, noise)
-            found = self.outcome.log_prob(self.outputs(code, alone, self.training_draws, noise), self._target(batch))
-            terms["single"] = -self.single * batch.observed.sum(-1) * found
-        return terms
 
     def loss(self, batch: Batch, source: Source = None, progress: float = 1.0) -> dict[str, Tensor]:
         """Terms of the objective averaged over rows, and their sum: see the class and `FusionModel.loss`."""
