@@ -25,7 +25,7 @@ COMPONENTS = (1, 5, 10, 20)  # of the mixture, chosen on held-out rows
 class Frozen(FusionModel):
     """Another model trained on complete rows alone; then a joint of its embeddings draws what a row lacks.
 
-    The other model never meets a missing modality: incomplete training rows are left out of its loss. When it is
+    The other model predicts from complete rows alone: incomplete training rows are left out of its loss. When it is
     trained, its encoders are frozen, and a mixture of joints with shrunk covariances (`JointMixture.fit`, which chooses
     number of components and shrinkage) is fitted to the embeddings of rows that they were not trained on, since those
     of the others are less spread: the validation rows and the incomplete training rows. Labels are not used. A
