@@ -84,7 +84,7 @@ def test_training_moves_the_heads_of_the_patterns_shown_alone():
     generator = torch.Generator().manual_seed(0)
     batch = Batch({n: torch.randn(2, 2, generator=generator).double() for n in "abc"}, patterns, torch.tensor([0, 2]))
     model.train()
-    model.recipe = type(model.recipe)(second_pass=0.0, consistency=0.0)
+    model.recipe = type(model.recipe)(second_pass=0.0, consistency=0.0, single=0.0)
     optimizer = torch.optim.AdamW(model.parameters())
     model.loss(batch, generator)["loss"].backward()
     optimizer.step()

@@ -8,7 +8,6 @@ from scipy.stats import multivariate_normal
 from sklar.data import Batch
 from sklar.joint import Joint, JointMixture
 from sklar.models import VariationalCopula
-from sklar.models.base import subpattern
 from sklar.models.bound import evidence_bound
 from sklar.models.posterior import POSTERIORS, MeanField, Structured, Tied
 
@@ -230,13 +229,13 @@ def test_the_bound_is_tight_for_the_structured_posterior_of_a_linear_gaussian_mo
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"posterior": "structured"}, "needs a normal prior"),
+        ({"posterior": "structured", "marginal": "independent"}, "needs a normal prior"),
         ({"posterior": "structured", "marginal": "normal", "root": 2}, "needs a normal prior"),
         ({"posterior": "none"}, "unknown posterior 'none'"),
         ({"stochastic": False, "posterior": "copula"}, "has no posterior"),
         ({"cross_drop": 1.5}, "cross_drop must lie"),
-        ({"single": -1.0}, "single must be at least 0"),
-        ({"single": 0.1, "objective": "bound"}, "single must be at least 0, and 0 with"),
+        ({"recipe": {"single": -1.0}}, "single, auxiliary and early at least 0"),
+        ({"recipe": {"single": 0.1}, "objective": "bound"}, "leave the recipe out"),
         ({"root": 0}, "root=0"),
     ],
 )
@@ -259,17 +258,3 @@ def test_both_objectives_reach_encoders_and_joint(settings, objective):
     learned = [*model.encoders.parameters(), model.joint.copula.lower, *model.posterior.parameters()]
     assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in learned)
     assert all(float(p.grad.abs().max()) > 0 for p in (model.joint.copula.lower, *model.posterior.parameters()))
-
-
-def test_single_modalities_count_once_for_each_observed_one():
-    """The term is the head's own on rows that show one of their modalities, times the number that they have."""
-    torch.manual_seed(0)
-    model = VariationalCopula({"a": 2, "b": 3}, classes=3, dim=2, hidden=4, dropout=0.0, marginal="normal", single=0.5)
-    batch = Batch(
-        {"a": torch.randn(4, 2), "b": torch.randn(4, 3)}, torch.eye(2).bool().repeat(2, 1), torch.arange(4) % 3
-    )
-    both = torch.ones(4, 2).bool()
-    for observed, count in ((batch.observed, 1), (both, 2)):
-        found = model.loss(batch.see(observed))["single"]
-        head = model.loss(batch.see(subpattern(observed, 1.0, None)))["head"] / (1 - model.recipe.second_pass)
-        assert torch.allclose(found, 0.5 * count * head, rtol=1e-5)
