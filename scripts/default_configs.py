@@ -8,13 +8,22 @@ CHOSEN/mfeat/chosen). Run it again when a model is added.
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sklar.benchmark.study import CHOSEN
+from sklar.benchmark.study import CHOSEN, STUDIES
 from sklar.models import MODELS
+from sklar.training import Schedule
+
+
+def set_fields(schedule: Schedule) -> dict[str, Any]:
+    """Fields of a schedule that are not the default ones."""
+    usual = asdict(Schedule())
+    return {name: value for name, value in asdict(schedule).items() if value != usual[name]}
+
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 HALF = {"mechanism": "mcar", "rate": 0.5}
@@ -24,14 +33,10 @@ SETS: dict[str, tuple[str, dict[str, Any]]] = {
         "sklar prepare mfeat RAW data/mfeat",
         {"missing": {"mechanism": "mcar", "rate": 0.7}, "schedule": {"steps": 300}},
     ),
-    "physionet2012": (
-        "sklar prepare physionet2012 RAW data/physionet2012",
-        {"schedule": {"steps": 400, "learning_rate": 0.002, "average": 0.0, "check_every": 1, "patience": 8}},
-    ),
-    "eicu-demo": (
-        "sklar prepare eicu-demo RAW data/eicu-demo",
-        {"schedule": {"steps": 120, "learning_rate": 0.002, "average": 0.0, "check_every": 1, "patience": 5}},
-    ),
+    **{
+        name: (f"sklar prepare {name} RAW data/{name}", {"schedule": set_fields(study.schedule)})
+        for name, study in STUDIES.items()
+    },
 }
 CLINICAL = {
     **{name: dict(CHOSEN) for name in ("variational_copula", "independence")},
@@ -47,7 +52,7 @@ def main(chosen: Path | None) -> None:
         for model in MODELS:
             run = {"data": f"data/{dataset}", "out": f"runs/{dataset}/{model}", "model": model}
             own = chosen_settings(chosen / dataset / "chosen" / f"{model}.yaml") if chosen else {}
-            if not own and dataset in ("physionet2012", "eicu-demo"):
+            if not own and dataset in STUDIES:
                 own = {"settings": CLINICAL[model]} if model in CLINICAL else {}
             rest = {key: value for key, value in shared.items() if key != "missing" or model != "frozen"}
             if "schedule" in own:

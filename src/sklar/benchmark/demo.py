@@ -27,7 +27,6 @@ from sklar.training.files import write_text
 END_TO_END = ("variational_copula", "independence", "concat", "cm2_published")
 MISSING_RATE = 0.5
 UNFINISHED = "unfinished-demo"
-HIDDEN = 256  # of every end-to-end arm
 EXAMPLES = 8  # completed digits in the report
 DRAWS_SHOWN = 5
 
@@ -117,7 +116,7 @@ def _end_to_end(digits: Digits, seed: int, demo: Demo) -> tuple[list[Record], di
     for name in END_TO_END:
         torch.manual_seed(seed)
         chosen = {"copula": demo.copula} if name == "variational_copula" else {}
-        model = make_model(name, inputs=widths(digits), classes=10, hidden=HIDDEN, **chosen)
+        model = make_model(name, inputs=widths(digits), classes=10, **chosen)
         train(model, rows, validation, Schedule(steps=demo.steps), seed, progress=False)
         save_model(model, demo.out / "models" / f"{name}-{seed}")
         records += [{"model": name, **record} for record in evaluate(model, digits.test, seed)]

@@ -86,7 +86,7 @@ class FusionModel(nn.Module):
             )
         self.inputs = {name: what if isinstance(what, int) else dict(what) for name, what in inputs.items()}
         self.dim, self.hidden, self.dropout = dim, hidden, dropout
-        self.recipe = recipe if isinstance(recipe, Recipe) else replace(self.usual, **(recipe or {}))
+        self.recipe = self.recipe_of(recipe)
         self.settings: dict[str, Any] = {
             "inputs": self.inputs, "classes": classes, "task": task, "dim": dim, "hidden": hidden, "dropout": dropout,
             "recipe": asdict(self.recipe), "alignment": alignment, "alignment_weight": alignment_weight,
@@ -97,6 +97,11 @@ class FusionModel(nn.Module):
             self.auxiliary = nn.ModuleList(mlp(dim, hidden, self.outcome.size, dropout) for _ in self.inputs)
         self.aligner = None if alignment is None else Alignment(alignment, self.names, dim, points=not self.generates)
         self.alignment_weight = alignment_weight
+
+    @classmethod
+    def recipe_of(cls, given: Recipe | Mapping[str, Any] | None) -> Recipe:
+        """A recipe as it is; from a mapping of some fields, or from nothing, the rest is the usual."""
+        return given if isinstance(given, Recipe) else replace(cls.usual, **(given or {}))
 
     @property
     def generates(self) -> bool:

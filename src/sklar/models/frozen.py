@@ -17,7 +17,7 @@ from sklar.models.base import ROWS_AT_ONCE, ROWS_TO_START, FusionModel, Source, 
 from sklar.models.card import Card
 from sklar.models.code import Code, Encoded, present
 from sklar.models.noise import Noise
-from sklar.models.recipe import NO_RECIPE, Recipe
+from sklar.models.recipe import NO_RECIPE
 
 COMPONENTS = (1, 5, 10, 20)  # of the mixture, chosen on held-out rows
 
@@ -63,9 +63,7 @@ class Frozen(FusionModel):
     ) -> None:
         from sklar.models import make_model  # the registry, which holds this class
 
-        given = settings.pop("recipe", None) or {}
-        recipe = given if isinstance(given, Recipe) else Recipe(**given)
-        only_draws = replace(NO_RECIPE, draws=recipe.draws)
+        only_draws = replace(NO_RECIPE, draws=self.recipe_of(settings.pop("recipe", None)).draws)
         super().__init__(inputs, recipe=only_draws, **settings)
         if head == self.name:
             raise ValueError("frozen cannot be its own head: name the model that is trained on complete rows")

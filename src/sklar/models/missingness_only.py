@@ -13,7 +13,6 @@ from sklar.encoders import mlp
 from sklar.models.base import FusionModel, Source
 from sklar.models.card import Card
 from sklar.models.code import Code, Encoded
-from sklar.models.recipe import Recipe
 
 
 class MissingnessOnly(FusionModel):
@@ -39,8 +38,7 @@ class MissingnessOnly(FusionModel):
     def __init__(self, inputs: Mapping[str, int | Mapping[str, Any]], **settings: Any) -> None:
         if settings.get("alignment") is not None:
             raise ValueError("missingness_only has no embeddings that could be aligned: leave alignment out")
-        given = settings.get("recipe") or {}
-        recipe = given if isinstance(given, Recipe) else Recipe(**given)
+        recipe = self.recipe_of(settings.get("recipe"))
         settings["recipe"] = replace(recipe, auxiliary=0.0, second_pass=0.0, consistency=0.0)
         super().__init__(inputs, **settings)
         self.head = mlp(len(self.inputs), self.hidden, self.outcome.size, self.dropout)

@@ -21,30 +21,26 @@ class Average:
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.model, self.decay = model, decay
-        self.values = {name: weight.detach().clone() for name, weight in self._weights().items()}
-
-    def _weights(self) -> dict[str, nn.Parameter]:
-        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+        self.decay = decay
+        self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.values = {name: weight.detach().clone() for name, weight in self.weights.items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after a step, counted from 0."""
         move = 1 - min(self.decay, (1 + step) / (10 + step))
-        weights = self._weights()
-        torch._foreach_lerp_([self.values[name] for name in weights], list(weights.values()), move)
+        torch._foreach_lerp_(list(self.values.values()), list(self.weights.values()), move)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The average in the model within the block, its own weights afterwards."""
-        weights = self._weights()
-        own = {name: weight.data for name, weight in weights.items()}
-        for name, weight in weights.items():
+        own = {name: weight.data for name, weight in self.weights.items()}
+        for name, weight in self.weights.items():
             weight.data = self.values[name]
         try:
             yield
         finally:
-            for name, weight in weights.items():
+            for name, weight in self.weights.items():
                 weight.data = own[name]
 
     def load(self, values: dict[str, Tensor]) -> None:
