@@ -39,7 +39,7 @@ class MissingnessOnly(FusionModel):
         if settings.get("alignment") is not None:
             raise ValueError("missingness_only has no embeddings that could be aligned: leave alignment out")
         recipe = self.recipe_of(settings.get("recipe"))
-        settings["recipe"] = replace(recipe, auxiliary=0.0, second_pass=0.0, consistency=0.0)
+        settings["recipe"] = replace(recipe, auxiliary=0.0, second_pass=0.0, consistency=0.0, single=0.0)
         super().__init__(inputs, **settings)
         self.head = mlp(len(self.inputs), self.hidden, self.outcome.size, self.dropout)
 
