@@ -130,7 +130,7 @@ def test_learns_a_tiny_task(case, networks):
     learn, test = batch[:80], batch[80:]
     model.start(learn)
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    for step in range(25):
+    for step in range(45):
         optimizer.zero_grad()
         loss = model.loss(learn, torch.Generator().manual_seed(step))["loss"]
         assert loss.isfinite()

@@ -94,7 +94,7 @@ class LSTMEncoder(SummarizedEncoder):
         """States of the layers but the top one, after dropout; bins after a row's last are padding."""
         length = lengths(x)
         bins = int(length.max())
-        states, _ = self.recurrent(self.inputs(x[:, :bins]))
+        states = unrolled(self.recurrent, self.inputs(x[:, :bins]))
         padding = torch.arange(bins, device=x.device) >= length[:, None]
         return states if self.top is None else self.between(states), padding
 
@@ -102,7 +102,14 @@ class LSTMEncoder(SummarizedEncoder):
         """The top layer, and its state at a row's last bin through a linear layer."""
         states = torch.where(padding[..., None], 0.0, tokens)  # NaN there would reach the weights' gradients
         if self.top is not None:
-            states, _ = self.top(states)
+            states = unrolled(self.top, states)
         last = (~padding).sum(1) - 1
         outputs: Tensor = self.output(states[torch.arange(len(states), device=states.device), last])
         return outputs
+
+
+def unrolled(layers: nn.LSTM, x: Tensor) -> Tensor:
+    """States of the layers at every bin; on a CPU in full precision, for not every CPU has bfloat16 recurrent layers."""
+    with torch.autocast("cpu", enabled=False):
+        states: Tensor = layers(x)[0]
+    return states
