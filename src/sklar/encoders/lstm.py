@@ -109,7 +109,7 @@ class LSTMEncoder(SummarizedEncoder):
 
 
 def unrolled(layers: nn.LSTM, x: Tensor) -> Tensor:
-    """States of the layers at every bin; on a CPU in full precision, for not every CPU has bfloat16 recurrent layers."""
+    """States of the layers at every bin; on a CPU in full precision, for not every CPU has bfloat16 layers."""
     with torch.autocast("cpu", enabled=False):
         states: Tensor = layers(x)[0]
     return states
