@@ -28,12 +28,15 @@ class Arm:
         encoders: encoders by modality, on top of the run's.
         search: values by name instead of the model's own search space (``sklar models MODEL`` prints it); {} searches
             nothing.
+        missing: what is removed from its training rows instead of the run's: for a model that needs more of them than
+            the others get. Say so in its label.
     """
 
     model: str
     settings: dict[str, Any] = field(default_factory=dict)
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
     search: dict[str, list[Any]] | None = None
+    missing: Missingness | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def trials(config: BenchmarkConfig, best: Mapping[str, int] | None = None) -> It
                     choice = drawn[label][number]
                     base = replace(
                         config.run, model=arm.model, seed=seed, settings={**config.run.settings, **arm.settings},
-                        encoders={**config.run.encoders, **arm.encoders},
+                        encoders={**config.run.encoders, **arm.encoders}, missing=arm.missing or config.run.missing,
                     )  # fmt: skip
                     run = apply(base, choice)
                     yield Trial(label, seed, number, choice, run, config.tests, config.patterns, config.split)

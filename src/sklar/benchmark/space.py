@@ -24,7 +24,6 @@ RECIPE: Space = {
     "recipe.drop": (0.3, 0.5),
     "recipe.single": (0.3, 0.3, 0.0),
     "recipe.auxiliary": (0.3, 0.3, 0.3, 0.0),
-    "recipe.blend": (0.5, 0.25),
 }
 GENERATIVE: Space = {
     "weight": (0.02, 0.06, 0.1, 0.15),
@@ -87,9 +86,8 @@ def draw_trials(space: Space, trials: int, seed: int) -> list[Choice]:
 
 def effective(choice: Choice) -> Choice:
     """A choice without what has no effect beside the rest of it: switches of parts that are switched off."""
-    off = {"recipe.second_pass": "recipe.drop", "recipe.auxiliary": "recipe.blend"}
-    dead = {part for switch, part in off.items() if choice.get(switch) == 0}
-    return {name: value for name, value in choice.items() if name not in dead}
+    no_second_pass = choice.get("recipe.second_pass") == 0
+    return {name: value for name, value in choice.items() if not (no_second_pass and name == "recipe.drop")}
 
 
 def apply(config: RunConfig, choice: Choice) -> RunConfig:

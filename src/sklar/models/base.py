@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ from sklar.data import Batch, Rows
 from sklar.encoders import Encoder, make_encoder, mlp
 from sklar.joint.checks import check_observed
 from sklar.models.alignment import Alignment
+from sklar.models.blend import Blend
 from sklar.models.card import Card
 from sklar.models.code import Code, Encoded
 from sklar.models.noise import Noise, fixed
@@ -37,6 +38,14 @@ class Prediction(NamedTuple):
 
     mean: Tensor
     spread: Tensor
+
+
+class _Halves(NamedTuple):
+    """Summaries ``(B, ...)`` of the head and of the mean of the auxiliary heads that see something; raw outputs."""
+
+    head: Tensor
+    auxiliary: Tensor
+    outputs: Tensor
 
 
 class FusionModel(nn.Module):
@@ -62,7 +71,6 @@ class FusionModel(nn.Module):
     name = ""
     card: ClassVar[Card] = Card("")
     training_draws: ClassVar[int] = 2
-    usual: ClassVar[Recipe] = Recipe()  # the recipe where none is given, and where one leaves fields out
 
     def __init__(
         self,
@@ -95,13 +103,14 @@ class FusionModel(nn.Module):
         self.encoders = nn.ModuleList(make_encoder(what, dim, hidden, dropout) for what in self.inputs.values())
         if self.recipe.auxiliary > 0:
             self.auxiliary = nn.ModuleList(mlp(dim, hidden, self.outcome.size, dropout) for _ in self.inputs)
+            self.blend = Blend(self.recipe.blend)
         self.aligner = None if alignment is None else Alignment(alignment, self.names, dim, points=not self.generates)
         self.alignment_weight = alignment_weight
 
-    @classmethod
-    def recipe_of(cls, given: Recipe | Mapping[str, Any] | None) -> Recipe:
-        """A recipe as it is; from a mapping of some fields, or from nothing, the rest is the usual."""
-        return given if isinstance(given, Recipe) else replace(cls.usual, **(given or {}))
+    @staticmethod
+    def recipe_of(given: Recipe | Mapping[str, Any] | None) -> Recipe:
+        """A recipe as it is, or from a mapping of some of its fields."""
+        return given if isinstance(given, Recipe) else Recipe(**(given or {}))
 
     @property
     def generates(self) -> bool:
@@ -235,7 +244,8 @@ class FusionModel(nn.Module):
     @torch.no_grad()
     def predict_with_spread(self, batch: Batch, num_samples: int | None = None) -> Prediction:
         """`predict`, and the spread of the predictions over the draws; whatever the mode."""
-        summary, outputs = self._summary(self.check(batch), num_samples)
+        halves = self._halves(self.check(batch), num_samples)
+        summary, outputs = self._summary(halves), halves.outputs
         observed = batch.observed.to(summary.device)
         single = self.outcome.summary(outputs.flatten(0, 1)[None])  # a summary a draw
         each = self.outcome.values(single).unflatten(0, outputs.shape[:2])
@@ -243,7 +253,7 @@ class FusionModel(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, rows: Rows, seed: int = 0, subpatterns: int = 4) -> None:
-        """Fit the calibration ``exp(a + b log n_observed)`` on held-out rows, in place.
+        """Fit the calibration ``exp(a + b log n_observed)`` on held-out rows, in place; and the auxiliary heads' share.
 
         Args:
             rows: held-out rows with labels.
@@ -253,40 +263,46 @@ class FusionModel(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         own = rows.observed.cpu()
         masks = [own, *(random_subpattern(own, 0.5, generator) for _ in range(subpatterns))]
-        summaries: list[list[Tensor]] = [[] for _ in masks]
+        found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in masks]
         targets = []
         for part in torch.arange(len(own)).split(ROWS_AT_ONCE):
             batch = self.check(rows[part])
             targets.append(self._target(batch))
             code = self._code(batch)
-            for mask, found in zip(masks, summaries, strict=True):
-                found.append(self._summary(batch.see(mask[part]), None, code)[0])
-        summary = torch.cat([torch.cat(found) for found in summaries])
-        self.outcome.calibrate(summary, torch.cat(masks).to(summary.device), torch.cat(targets * len(masks)))
+            for mask, under in zip(masks, found, strict=True):
+                under.append(self._halves(batch.see(mask[part]), None, code)[:2])
+        head, heads = (torch.cat(each) for each in zip(*(pair for under in found for pair in under), strict=True))
+        observed, target, summary = torch.cat(masks).to(head.device), torch.cat(targets * len(masks)), head
+        if self.recipe.auxiliary > 0:
+            self.blend.choose(self.outcome, head, heads, observed, target)
+            summary = self.blend(self.outcome, head, heads)
+        self.outcome.calibrate(summary, observed, target)
 
     @torch.no_grad()
     def summary(self, batch: Batch, num_samples: int | None = None) -> Tensor:
         """Uncalibrated predictive distribution, the head blended with the mean of the observed auxiliary heads."""
-        return self._summary(self.check(batch), num_samples)[0]
+        return self._summary(self._halves(self.check(batch), num_samples))
 
     def _code(self, batch: Batch) -> Code:
         with evaluating(self):
             return self.encode(batch)
 
-    def _summary(self, batch: Batch, num_samples: int | None, code: Code | None = None) -> tuple[Tensor, Tensor]:
-        """See `summary`; also the head's outputs ``(S, B, k)``. ``code`` where the rows were encoded before."""
+    def _halves(self, batch: Batch, num_samples: int | None, code: Code | None = None) -> _Halves:
+        """What a prediction is made of; ``code`` where the rows were encoded before."""
         if num_samples is not None and num_samples < 1:
             raise ValueError(f"num_samples must be at least 1, got {num_samples}")
         code = self._code(batch) if code is None else code
         with evaluating(self), full_precision(batch.observed.device):
             outputs = self.outputs(code, batch.observed, num_samples or self.recipe.draws, None)
-            summary = self.outcome.summary(outputs)
-            if self.recipe.auxiliary > 0:
-                each = torch.stack([self.outcome.summary(head(mean)[None]) for head, mean in self._unimodal(code)], 1)
-                shown = batch.observed.reshape(*batch.observed.shape, *[1] * (each.ndim - 2))
-                mean = torch.where(shown, each, 0.0).sum(1) / shown.sum(1)
-                summary = self.outcome.blend(summary, mean, self.recipe.blend)
-        return summary, outputs
+            head = self.outcome.summary(outputs)
+            if self.recipe.auxiliary == 0:
+                return _Halves(head, head, outputs)
+            each = torch.stack([self.outcome.summary(head(mean)[None]) for head, mean in self._unimodal(code)], 1)
+        shown = batch.observed.reshape(*batch.observed.shape, *[1] * (each.ndim - 2))
+        return _Halves(head, torch.where(shown, each, 0.0).sum(1) / shown.sum(1), outputs)
+
+    def _summary(self, halves: _Halves) -> Tensor:
+        return self.blend(self.outcome, halves.head, halves.auxiliary) if self.recipe.auxiliary > 0 else halves.head
 
     def _unimodal(self, code: Code) -> list[tuple[nn.Module, Tensor]]:
         return [(head, each.mean) for head, each in zip(self.auxiliary, code, strict=True)]

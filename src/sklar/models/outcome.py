@@ -67,9 +67,13 @@ class Outcome(nn.Module):
         """A summary as (uncalibrated) probabilities ``(B, C)`` or ``(B, L)``, or the mean ``(B,)``."""
         raise NotImplementedError
 
+    def calibrated(self, summary: Tensor, observed: Tensor) -> Tensor:
+        """A summary, calibrated for how many modalities ``(B, M)`` a row has, where the outcome knows how."""
+        return summary
+
     def prediction(self, summary: Tensor, observed: Tensor) -> Tensor:
-        """What `predict` returns: `values`, calibrated where the outcome knows how."""
-        return self.values(summary)
+        """What `predict` returns: `values` of the calibrated summary."""
+        return self.values(self.calibrated(summary, observed))
 
     def calibrate(self, summary: Tensor, observed: Tensor, target: Tensor) -> None:
         """Fit the calibration on held-out rows, in place."""
@@ -133,10 +137,10 @@ class Classes(Outcome):
         """Probabilities ``(B, C)``."""
         return summary.exp()
 
-    def prediction(self, summary: Tensor, observed: Tensor) -> Tensor:
-        """Calibrated probabilities ``(B, C)``."""
+    def calibrated(self, summary: Tensor, observed: Tensor) -> Tensor:
+        """Log of the calibrated probabilities ``(B, C)``."""
         probabilities: Tensor = self.calibration(summary.exp(), observed)
-        return probabilities
+        return probabilities.log()
 
     def calibrate(self, summary: Tensor, observed: Tensor, target: Tensor) -> None:
         """Fit ``exp(a + b log n_observed)`` on the labelled rows."""
@@ -206,11 +210,10 @@ class Labels(Outcome):
         """Probabilities of presence ``(B, L)``."""
         return summary[..., 1].exp()
 
-    def prediction(self, summary: Tensor, observed: Tensor) -> Tensor:
-        """Calibrated probabilities of presence ``(B, L)``."""
-        flat = self.calibration(summary.exp().flatten(0, 1), observed.repeat_interleave(self.size, 0))
-        probabilities: Tensor = flat[:, 1].unflatten(0, (len(summary), self.size))
-        return probabilities
+    def calibrated(self, summary: Tensor, observed: Tensor) -> Tensor:
+        """Log of the calibrated probabilities of absence and presence ``(B, L, 2)``."""
+        flat: Tensor = self.calibration(summary.exp().flatten(0, 1), observed.repeat_interleave(self.size, 0))
+        return flat.log().unflatten(0, (len(summary), self.size))
 
     def calibrate(self, summary: Tensor, observed: Tensor, target: Tensor) -> None:
         """Fit ``exp(a + b log n_observed)``, common to all labels, on the known ones."""

@@ -17,7 +17,8 @@ class Recipe:
         single: weight of a further prediction from one random modality of what each row has, counted as often as it has
             modalities: the method's own head learns what each says alone.
         auxiliary: weight of the heads that see one modality each; with zero they are neither trained nor blended in.
-        blend: their share in a prediction, the rest is the method's own head.
+        blend: their share in a prediction, the rest is the method's own head. None: chosen on
+            the validation rows with the calibration (`sklar.models.blend.Blend`).
         draws: of the embeddings, over which a prediction is averaged (by models that draw). Few of them make it as
             unsure as the noise of their average; a head on imputed embeddings gains up to some 256.
         early: the generative terms (of models that generate) count ``1 + early * max(0, 1 - 2 t)`` times, ``t`` from 0
@@ -29,12 +30,12 @@ class Recipe:
     consistency: float = 0.5
     single: float = 0.3
     auxiliary: float = 0.3
-    blend: float = 0.5
+    blend: float | None = None
     draws: int = 64
     early: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.second_pass <= 1 and 0 <= self.drop < 1 and 0 <= self.blend <= 1):
+        if not (0 <= self.second_pass <= 1 and 0 <= self.drop < 1 and (self.blend is None or 0 <= self.blend <= 1)):
             raise ValueError(
                 "second_pass and blend must lie in [0, 1], drop in [0, 1), got "
                 f"second_pass={self.second_pass}, blend={self.blend}, drop={self.drop}"

@@ -20,7 +20,7 @@ from sklar.models.code import Code, stacked
 from sklar.models.generative import Generative
 from sklar.models.noise import Noise, fixed
 from sklar.models.posterior import POSTERIORS
-from sklar.models.recipe import NO_RECIPE, Recipe
+from sklar.models.recipe import NO_RECIPE
 from sklar.models.reconstruction import half_square
 from sklar.models.root import make_root, start_root
 from sklar.numerics import quasi_normal
@@ -77,7 +77,6 @@ class VariationalCopula(Generative):
         generates=True,
         space={"correlation": (0.8, 0.8, 0.5), "cross_drop": (1.0, 1.0, 0.5)},
     )
-    usual: ClassVar[Recipe] = Recipe(blend=0.25)  # averaged over many draws, the head is the better half
 
     def __init__(
         self,
