@@ -44,22 +44,41 @@ def bootstrap(
     """
     if len(groups) == 0:
         raise ValueError("there are no rows to resample")
-    _, member = np.unique(groups, return_inverse=True)
-    order = np.argsort(member, kind="stable")
-    count = np.bincount(member)
-    start = np.cumsum(count) - count
+    persons = Persons(groups)
     generator = np.random.default_rng(seed)
-    found = np.empty(replicates)
-    for k in range(replicates):
-        drawn = generator.integers(len(count), size=len(count))
-        ends = np.cumsum(count[drawn])
-        places = np.repeat(start[drawn] - (ends - count[drawn]), count[drawn]) + np.arange(ends[-1])
-        found[k] = statistic(order[places])
+    found = np.array([statistic(persons.rows(persons.draw(generator))) for _ in range(replicates)])
     usable = found[~np.isnan(found)]
     if len(usable) < replicates / 2:
         raise ValueError(f"the statistic is undefined in {replicates - len(usable)} of {replicates} replicates")
     low, high = np.quantile(usable, [(1 - coverage) / 2, (1 + coverage) / 2])
     return Interval(float(statistic(np.arange(len(groups)))), float(low), float(high))
+
+
+class Persons:
+    """Persons to be resampled, and the rows of each.
+
+    Args:
+        groups: the person of each row, ``(n,)``.
+        among: all persons there are, sorted; default those of the rows.
+    """
+
+    def __init__(self, groups: np.ndarray, among: np.ndarray | None = None) -> None:
+        self.among = np.unique(groups) if among is None else among
+        member = np.searchsorted(self.among, groups)
+        self.order = np.argsort(member, kind="stable")
+        self.count = np.bincount(member, minlength=len(self.among))
+        self.start = np.cumsum(self.count) - self.count
+
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
+        """As many persons as there are, with repeats, by their places."""
+        return generator.integers(len(self.among), size=len(self.among))
+
+    def rows(self, drawn: np.ndarray) -> np.ndarray:
+        """Row numbers of the persons drawn, repeated as they are."""
+        count = self.count[drawn]
+        ends = np.cumsum(count)
+        places: np.ndarray = self.order[np.repeat(self.start[drawn] - (ends - count), count) + np.arange(ends[-1])]
+        return places
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:

@@ -1,0 +1,111 @@
+"""Intervals over seeds and persons, and DeLong's test."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from sklar.evaluation.crossed import crossed_difference
+from sklar.evaluation.delong import delong
+
+
+def study(rng, seeds, persons, effect, of_seeds, of_persons, of_both=0.3, a_person=1):
+    """Differences ``(seeds, rows)`` of two models: an effect, and noise of seeds, of persons, of both."""
+    person = np.repeat(np.arange(persons), a_person)
+    values = (
+        effect
+        + of_seeds * rng.normal(size=(seeds, 1))
+        + of_persons * rng.normal(size=(1, persons))[:, person]
+        + of_both * rng.normal(size=(seeds, len(person)))
+    )
+    return values, [person] * seeds
+
+
+@pytest.mark.parametrize(
+    ("of_seeds", "of_persons", "a_person"), [(0.3, 1.0, 1), (0.3, 0.1, 1), (0.02, 1.0, 3)],
+    ids=["both", "seeds", "persons"],
+)  # fmt: skip
+def test_intervals_cover_at_their_rate_and_the_null_is_kept(of_seeds, of_persons, a_person):
+    """500 simulated studies of five seeds and forty persons; the rate's own standard error is one point."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(500):
+        values, groups = study(rng, 5, 40, 0.0, of_seeds, of_persons, a_person=a_person)
+        found = crossed_difference(lambda k, rows, v=values: v[k][rows].mean(), groups, replicates=50)
+        covered += found.low <= 0 <= found.high
+        assert (found.p >= 0.05) == (found.low <= 0 <= found.high)
+    assert 0.93 <= covered / 500 <= 0.985
+
+
+def test_with_much_of_one_kind_it_is_the_t_interval_of_the_other():
+    """Rows without persons' noise leave Student's interval over seeds, by scipy."""
+    values = np.random.default_rng(1).normal(size=6)
+    found = crossed_difference(lambda k, rows: values[k], [np.arange(9)] * 6, replicates=10)
+    low, high = stats.t.interval(0.95, 5, values.mean(), stats.sem(values))
+    assert found[:3] == pytest.approx((values.mean(), low, high))
+    assert found.p == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+
+
+def test_with_alike_seeds_it_is_the_normal_interval_over_persons():
+    """Two hundred persons, whose rows every seed scores alike."""
+    values = np.random.default_rng(2).normal(size=200)
+    found = crossed_difference(lambda k, rows: values[rows].mean(), [np.arange(200)] * 2, replicates=4000)
+    assert found.error == pytest.approx(values.std() / 200**0.5, rel=0.05)
+    assert found.high - found.low == pytest.approx(2 * stats.t.ppf(0.975, 199) * found.error)
+
+
+def test_seeds_may_have_test_rows_of_their_own():
+    """A person who is in two seeds' test rows comes and goes in both."""
+    rng = np.random.default_rng(3)
+    groups = [rng.choice(30, 20, replace=False) for _ in range(3)]
+    effect = rng.normal(size=30)
+    found = crossed_difference(lambda k, rows: effect[groups[k][rows]].mean(), groups, replicates=3000)
+    means = []
+    for _ in range(3000):  # the same in plain words
+        count = np.bincount(rng.integers(30, size=30), minlength=30)
+        means.append(np.mean([np.average(effect[g], weights=count[g]) for g in groups]))
+    between = np.var([effect[g].mean() for g in groups], ddof=1) / 3
+    assert found.error == pytest.approx((between + np.var(means)) ** 0.5, rel=0.05)
+
+
+def test_what_has_no_interval_is_refused_or_exact():
+    with pytest.raises(ValueError, match="two seeds"):
+        crossed_difference(lambda k, rows: 0.0, [np.arange(3)])
+    with pytest.raises(ValueError, match="one person"):
+        crossed_difference(lambda k, rows: 0.0, [np.zeros(3)] * 2)
+    with pytest.raises(ValueError, match="undefined in 20 of 20"):
+        crossed_difference(lambda k, rows: float("nan"), [np.arange(3)] * 2, replicates=20)
+    same = crossed_difference(lambda k, rows: 0.0, [np.arange(3)] * 2, replicates=20)
+    assert same == (0.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def test_delong_is_its_plain_formula():
+    """Placements counted pair by pair, with ties; areas by scikit-learn."""
+    rng = np.random.default_rng(4)
+    positive = rng.random(90) < 0.4
+    first = np.round(positive + rng.normal(size=90), 1)
+    second = np.round(positive + rng.normal(size=90), 1)
+    parts = []
+    for score in (first, second):
+        pairs = (score[positive][:, None] > score[~positive]) + 0.5 * (score[positive][:, None] == score[~positive])
+        parts.append((pairs.mean(1), pairs.mean(0)))
+    covariance = np.cov([p for p, _ in parts]) / positive.sum() + np.cov([q for _, q in parts]) / (~positive).sum()
+    found = delong(first, second, positive)
+    assert found.value == pytest.approx(roc_auc_score(positive, first) - roc_auc_score(positive, second))
+    assert found.error == pytest.approx(np.sqrt([1, -1] @ covariance @ [1, -1]))
+    assert found.p == pytest.approx(2 * stats.norm.sf(abs(found.value / found.error)))
+    assert delong(first, first, positive).p == 1
+    with pytest.raises(ValueError, match="1 and 2"):
+        delong(first[:3], second[:3], np.array([True, False, False]))
+
+
+def test_delong_keeps_its_level():
+    """500 studies of two scores that are equally good."""
+    rng = np.random.default_rng(5)
+    rejected = 0
+    for _ in range(500):
+        positive = np.arange(80) < 35
+        common = positive + rng.normal(size=80)
+        first, second = (common + 0.5 * rng.normal(size=80) for _ in range(2))
+        rejected += delong(first, second, positive).p < 0.05
+    assert 0.025 <= rejected / 500 <= 0.075
