@@ -38,7 +38,7 @@ def test_every_arm_has_its_scores_and_the_best_trial_is_chosen_by_validation(con
     per_seed = 2 + 7  # two tests, seven patterns
     assert len(records) == 2 * 2 * per_seed
     assert {r["pattern"] for r in records if r["setting"] == "tests"} == {"whole", "half"}
-    found = [json.loads(file.read_text()) for file in (config.run.out / "trials").iterdir()]
+    found = [json.loads(file.read_text()) for file in (config.run.out / "trials").glob("*.json")]
     assert len(found) == 2 * 2 * 2
     for arm in ("ours", "rival"):
         losses = {n: sum(r["validation_loss"] for r in found if r["arm"] == arm and r["number"] == n) for n in (0, 1)}
@@ -52,6 +52,16 @@ def test_every_arm_has_its_scores_and_the_best_trial_is_chosen_by_validation(con
         assert settings["model"] == config.models[arm].model
         assert settings["seed"] == 0
         assert settings["settings"].get("dropout") == trial["choice"].get("dropout")
+    apart = json.loads((config.run.out / "differences.json").read_text())
+    assert {(r["setting"], r["model"]) for r in apart} == {("tests", "rival"), ("patterns", "rival")}
+    for r in apart:  # the middle of the interval is the tables' paired difference
+        both = [
+            [s[r["metric"]] for s in records if (s["setting"], s["model"]) == (r["setting"], arm)]
+            for arm in ("rival", "ours")
+        ]
+        assert r["value"] == pytest.approx(sum(both[0]) / len(both[0]) - sum(both[1]) / len(both[1]), abs=1e-6)
+        assert r["low"] < r["value"] < r["high"]
+    assert "95% interval" in said
     assert "chosen by the validation loss" in said
     assert "minus ours" in said
 
@@ -59,7 +69,7 @@ def test_every_arm_has_its_scores_and_the_best_trial_is_chosen_by_validation(con
 def test_a_search_with_some_of_the_seeds_trains_only_what_it_chose_with_the_others(config, tmp_path):
     run = replace(config.run, out=tmp_path)
     run_benchmark(replace(config, run=run, seeds=3, search_seeds=1))
-    found = [json.loads(file.read_text()) for file in (tmp_path / "trials").iterdir()]
+    found = [json.loads(file.read_text()) for file in (tmp_path / "trials").glob("*.json")]
     for arm in ("ours", "rival"):
         (first, second) = sorted((r for r in found if (r["arm"], r["seed"]) == (arm, 0)), key=lambda r: r["number"])
         best = first if first["validation_loss"] <= second["validation_loss"] else second
@@ -80,6 +90,7 @@ def test_an_arm_that_fails_with_a_later_seed_has_no_scores(config, tmp_path, mon
 
     monkeypatch.setattr(compare, "side_by_side", lambda function, jobs, processes: [(job, fails(job)) for job in jobs])
     monkeypatch.setattr(compare, "comparison_tables", lambda records, reference: [])
+    monkeypatch.setattr(compare, "_differences", lambda config, dataset, files: [])
     run = replace(config.run, out=tmp_path)
     records = run_benchmark(replace(config, run=run, search_seeds=1))
     assert records == [{"model": "ours", "seed": 0}, {"model": "ours", "seed": 1}]
@@ -105,7 +116,7 @@ def test_a_trials_scores_are_those_of_the_model_trained_by_hand(config):
 
 def test_a_stopped_comparison_goes_on_and_other_settings_are_other_trials(config, monkeypatch):
     first = run_benchmark(config)
-    gone = sorted((config.run.out / "trials").iterdir())[0]
+    gone = sorted((config.run.out / "trials").glob("*.json"))[0]
     gone.unlink()
     assert run_benchmark(config) == first
     assert gone.is_file()

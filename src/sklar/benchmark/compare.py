@@ -11,20 +11,24 @@ from statistics import mean
 from typing import Any
 
 from sklar.benchmark.grid import BenchmarkConfig, Trial, trials, version_of
-from sklar.benchmark.trial import run_trial
+from sklar.benchmark.predictions import read_predictions
+from sklar.benchmark.significance import differences
+from sklar.benchmark.trial import run_trial, scored
 from sklar.benchmark.workers import side_by_side
-from sklar.data import open_dataset
+from sklar.data import Dataset, open_dataset
 from sklar.evaluation import Record
-from sklar.report.comparison import comparison_tables
+from sklar.report.comparison import comparison_tables, difference_tables
 from sklar.report.tables import Table, print_table
 from sklar.training.files import write_json, write_text
+from sklar.training.inputs import TASKS, chosen_modalities
 from sklar.training.run import content_digest, prepare_run, to_yaml, with_absolute_paths
 
 
 def run_benchmark(config: BenchmarkConfig) -> list[Record]:
     """Run what is not done yet, print the tables, write what was found; a stopped comparison goes on where it was.
 
-    The folder gets ``results.json``, the scores, and ``chosen/ARM.yaml``, each arm's chosen settings for `sklar train`.
+    The folder gets ``results.json``, the scores; ``differences.json``, the distances from the reference with their
+    intervals; and ``chosen/ARM.yaml``, each arm's chosen settings for `sklar train`.
 
     Args:
         config: what is compared, on one dataset or on several, one after the other.
@@ -65,25 +69,49 @@ def _compare(config: BenchmarkConfig) -> list[Record]:
     if rest:
         print(f"\nthe chosen ones with the other seeds: {len(rest)} trials")
     results = searched + _results(config, rest, _files(config, rest, key))
-    by_arm = {arm: [r for r in results if (r["arm"], r["number"]) == (arm, number)] for arm, number in best.items()}
+    files += _files(config, rest, key)
+    by_arm = {
+        arm: [(r, file) for r, file in zip(results, files, strict=True) if (r["arm"], r["number"]) == (arm, number)]
+        for arm, number in best.items()
+    }
+    whole = {arm: own for arm, own in by_arm.items() if not any("error" in result for result, _ in own)}
     chosen = [
         {"model": arm, "seed": result["seed"], **score}
-        for arm, own in by_arm.items() if not any("error" in result for result in own)
-        for result in own for score in result["scores"]
+        for arm, own in whole.items() for result, _ in own for score in result["scores"]
     ]  # fmt: skip
     write_json(config.run.out / "results.json", chosen)
+    apart = _differences(config, dataset, {arm: [file for _, file in own] for arm, own in whole.items()})
+    write_json(config.run.out / "differences.json", apart)
     for trial in trials(as_given):
         if trial.seed == config.run.seed and best.get(trial.arm) == trial.number:
             run = replace(trial.run, out=config.run.out / "runs" / trial.arm)
             write_text(config.run.out / "chosen" / f"{trial.arm}.yaml", to_yaml(run))
     print()
     print_table(choice_table(searched, best, list(config.models)))
-    for each in comparison_tables(chosen, config.reference):
+    for each in comparison_tables(chosen, config.reference) + difference_tables(apart, config.reference):
         print_table(each)
     for result in results:
         if "error" in result:
             print(f"failed: {result['arm']}, seed {result['seed']}, {result['choice']}: {result['error']}")
     return chosen
+
+
+def _differences(config: BenchmarkConfig, dataset: Dataset, files: Mapping[str, Sequence[Path]]) -> list[Record]:
+    """Distances from the reference of the arms that finished, in each setting; files are in the order of the seeds."""
+    if config.reference not in files:
+        return []
+    names = chosen_modalities(dataset, config.run.modalities)
+    part, target = scored(dataset, names, config.split, config.run.matched)
+    task = TASKS.get(dataset.task, dataset.task)
+    found: list[Record] = []
+    for setting in ("tests", "patterns"):
+        said = {
+            arm: [read_predictions(file.with_suffix(".parquet"), setting) for file in own] for arm, own in files.items()
+        }
+        if said[config.reference][0]:
+            records = differences(said, config.reference, task, target, part.group_id)
+            found += [{"setting": setting, **record} for record in records]
+    return found
 
 
 def _files(config: BenchmarkConfig, todo: Sequence[Trial], key: tuple[str, str]) -> list[Path]:

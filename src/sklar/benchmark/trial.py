@@ -1,22 +1,25 @@
-"""One trial of a comparison: a model trained and scored, a file a trial."""
+"""One trial of a comparison: a model trained and scored, two files a trial."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from sklar.benchmark.grid import Trial
+from sklar.benchmark.predictions import Said, write_predictions
 from sklar.copulas.patterns import all_patterns
-from sklar.data import Dataset, open_dataset
-from sklar.evaluation import Record, evaluate_rows, pattern_name
+from sklar.data import Dataset, Rows, open_dataset
+from sklar.evaluation import SCORES, Record, evaluate_rows, pattern_name, predict_rows
 from sklar.models import FusionModel
 from sklar.training import train
 from sklar.training.feed import Feed, remove
 from sklar.training.files import write_json
-from sklar.training.rows import usable
+from sklar.training.rows import labelled, usable
 from sklar.training.run import prepare_run
 from sklar.training.schedule import seed_of
 
@@ -29,7 +32,7 @@ def run_trial(trial: Trial, file: Path) -> None:
     Args:
         trial: what to do.
         file: of the result: ``{arm, seed, number, choice, validation_loss, scores}``, or ``error`` instead of the last
-            two.
+            two. What was said of every row scored lies beside it, see `sklar.benchmark.predictions`.
     """
     result: dict[str, Any] = {"arm": trial.arm, "seed": trial.seed, "number": trial.number, "choice": trial.choice}
     try:
@@ -38,32 +41,64 @@ def run_trial(trial: Trial, file: Path) -> None:
         with torch.random.fork_rng():
             loss = train(model, rows, validation, trial.run.schedule, trial.run.seed, progress=False)
         # Of the calibrated predictions, where there are such: how sure a method is by itself is not held against it.
-        calibrated = _overall(model, validation).get("log_loss", loss)
-        result |= {"validation_loss": calibrated, "scores": scores(model, dataset, trial)}
+        calibrated = evaluate_rows(model, validation)[0].get("log_loss", loss)
+        said = list(predictions(model, dataset, trial))
+        _, target = scored(dataset, model.names, trial.split, trial.run.matched)
+        score = SCORES[model.settings["task"]]
+        result |= {
+            "validation_loss": calibrated,
+            "scores": [
+                {"setting": each.setting, "pattern": each.pattern, **_finite(score(each.mean, target[each.rows]))}
+                for each in said
+            ],
+        }
+        write_predictions(file.with_suffix(".parquet"), said)
     except (ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
         result["error"] = f"{type(error).__name__}: {error}"
     write_json(file, result)
 
 
-def scores(model: FusionModel, dataset: Dataset, trial: Trial) -> list[Record]:
-    """Scores of a model, ``{setting, pattern, ...}`` each: ``tests`` by mechanism, ``patterns`` by pattern."""
-    part = usable(dataset.part(trial.split), model.names, trial.run.matched)
-    records = []
+def scored(dataset: Dataset, names: list[str], split: str, matched: bool) -> tuple[Dataset, Tensor]:
+    """The labelled rows that a trial is scored on, and their labels.
+
+    Args:
+        dataset: the opened folder.
+        names: modalities of the model.
+        split: which rows.
+        matched: only rows with all of them.
+
+    Raises:
+        ValueError: there are none.
+    """
+    part = usable(dataset.part(split), names, matched)
+    part = part.take(labelled(part))
+    if len(part) == 0 or part.target is None:
+        raise ValueError(f"{dataset.name}: no {split} row that the model can see has a label to score on")
+    return part, part.target
+
+
+def predictions(model: FusionModel, dataset: Dataset, trial: Trial) -> Iterator[Said]:
+    """What a model says: ``tests`` by mechanism, ``patterns`` by pattern.
+
+    Raises:
+        ValueError: no rows to score; a mechanism that the rows do not allow.
+    """
+    part, _ = scored(dataset, model.names, trial.split, trial.run.matched)
     for label, missing in trial.tests.items():
         left = remove(part, model, missing, seed_of(trial.seed, TEST) % 2**31)
-        records.append({"setting": "tests", "pattern": label, **_overall(model, Feed(left, model))})
+        yield _said("tests", label, model, Feed(left, model), torch.arange(len(part)))
     if trial.patterns == "none":
-        return records
+        return
     every = Feed(part, model)
-    complete = every.observed.all(-1)
+    complete = every.observed.all(-1).nonzero().flatten()
     for pattern in all_patterns(len(model.names)):
         if trial.patterns == "all" or int(pattern.sum()) == 1:
-            batch = every[complete.nonzero().flatten()].see(pattern)
-            record = {"pattern": pattern_name(model.names, pattern), **_overall(model, batch)}
-            records.append({"setting": "patterns", **record})
-    return records
+            yield _said("patterns", pattern_name(model.names, pattern), model, every[complete].see(pattern), complete)
 
 
-def _overall(model: FusionModel, rows: Any) -> Record:
-    found = evaluate_rows(model, rows)[0]
-    return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in found.items() if name != "rows"}
+def _said(setting: str, label: str, model: FusionModel, rows: Rows, places: Tensor) -> Said:
+    return Said(setting, label, places, predict_rows(model, rows).mean)
+
+
+def _finite(record: Record) -> Record:
+    return {name: None if isinstance(v, float) and math.isnan(v) else v for name, v in record.items()}

@@ -9,6 +9,7 @@ from sklar.report.tables import Table, models_of, patterns_of, plus_minus
 
 LESS_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae")
 SHOWN = ("accuracy", "log_loss", "auroc", "auprc", "rmse", "r2")
+DECIDING = ("log_loss", "accuracy", "auroc", "rmse")
 LABELS = {"tests": "the test rows", "patterns": "each pattern"}
 
 
@@ -43,3 +44,26 @@ def _table(records: Sequence[Record], setting: str, metric: str, reference: str)
     found.sort(key=lambda row: row[0], reverse=metric not in LESS_IS_BETTER)
     title = f"{LABELS.get(setting, setting)}: {metric}, mean of {len(first)} seeds +- standard error"
     return Table(title, ["", *names, "mean", f"minus {reference}"], [row for _, row in found])
+
+
+def difference_tables(records: Sequence[Record], reference: str) -> list[Table]:
+    """A table a setting and measure: arms by their distance from the reference, with intervals and p-values.
+
+    Args:
+        records: ``{setting, model, metric, value, low, high, p, p_holm}``, see `sklar.benchmark.significance`.
+        reference: the arm that the others are compared with.
+    """
+    found = []
+    for setting in dict.fromkeys(r["setting"] for r in records):
+        for metric in DECIDING:
+            own = [r for r in records if (r["setting"], r["metric"]) == (setting, metric)]
+            own.sort(key=lambda r: r["value"], reverse=metric not in LESS_IS_BETTER)
+            rows = [
+                [r["model"], f"{r['value']:+.3f}", f"{r['low']:+.3f} to {r['high']:+.3f}", f"{r['p']:.3g}",
+                 f"{r['p_holm']:.3g}"]
+                for r in own
+            ]  # fmt: skip
+            title = f"{LABELS[setting]}: {metric} minus {reference}'s, with 95% intervals for other seeds and persons"
+            if rows:
+                found.append(Table(title, ["", "difference", "95% interval", "p", "p (Holm)"], rows))
+    return found
