@@ -7,8 +7,10 @@ import sys
 import numpy as np
 import pytest
 
+from sklar.benchmark.demo import UNFINISHED, Demo, run_seed
 from sklar.cli import _commands, build, main
 from sklar.data import Vector, write_dataset
+from sklar.data.digits import Digits, load_digits
 
 SCORES = {"accuracy", "log_loss", "brier", "ece", "energy_score"}
 COMMAND = [sys.executable, "-m", "sklar.cli"]
@@ -52,11 +54,23 @@ def test_a_demo_killed_between_two_seeds_goes_on_with_the_same_records(finished,
     assert (tmp_path / "results.json").read_bytes() == (finished / "results.json").read_bytes()
 
 
-def test_the_demo_with_a_vine(tmp_path):
-    result = run("demo", "--seeds", "1", "--steps", "4", "--copula", "vine", "--out", str(tmp_path))
-    assert result.returncode == 0, result.stderr
-    records = json.loads((tmp_path / "results.json").read_text())
-    assert all(r["log_loss"] > 0 for r in records if r["model"] == "variational_copula")
+@pytest.mark.parametrize("copula", ["vine", "independence"])
+def test_the_demo_with_another_copula(copula, tmp_path, monkeypatch):
+    """On few rows; with independence the model is the arm of that name."""
+    whole = load_digits(0)
+    few = Digits(whole.train[:200], whole.validation[:60], whole.test[:20])
+    monkeypatch.setattr("sklar.benchmark.demo.load_digits", lambda seed: few)
+    monkeypatch.setattr("sklar.benchmark.demo._frozen", lambda digits, seed, steps: [])
+    run_seed(0, Demo(1, tmp_path, steps=4, copula=copula))
+    (file,) = (tmp_path / UNFINISHED).iterdir()
+    records = json.loads(file.read_text())["records"]
+    ours, independent = (
+        [{k: v for k, v in r.items() if k != "model"} for r in records if r["model"] == name]
+        for name in ("variational_copula", "independence")
+    )
+    assert len(ours) == 7
+    assert all(r["log_loss"] > 0 for r in ours)
+    assert (ours == independent) == (copula == "independence")
 
 
 @pytest.mark.parametrize(

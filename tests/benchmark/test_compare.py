@@ -1,6 +1,7 @@
 """The comparison of models searched alike."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -23,7 +24,8 @@ def config(tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmark")
     prepare_digits(folder / "data", train=100, validation=0)
     run = RunConfig(
-        folder / "data", folder / "out", settings={"dim": 2, "hidden": 4}, labelled=50, unlabelled=False,
+        folder / "data", folder / "out", settings={"dim": 2, "hidden": 4, "recipe": {"draws": 4}}, labelled=50,
+        unlabelled=False,
         missing=Missingness("mcar", 0.3), schedule=Schedule(steps=3, batch_size=30, warmup=1),
     )  # fmt: skip
     models = {"ours": Arm("variational_copula"), "rival": Arm("concat", search={"dropout": [0.0, 0.3]})}
@@ -66,6 +68,15 @@ def test_every_arm_has_its_scores_and_the_best_trial_is_chosen_by_validation(con
     assert "minus ours" in said
 
 
+@pytest.fixture
+def here(monkeypatch):
+    """Trials in this process: another one must import torch first."""
+    monkeypatch.setattr(
+        compare, "side_by_side", lambda function, jobs, processes: ((job, function(job)) for job in jobs)
+    )
+
+
+@pytest.mark.usefixtures("here")
 def test_a_search_with_some_of_the_seeds_trains_only_what_it_chose_with_the_others(config, tmp_path):
     run = replace(config.run, out=tmp_path)
     run_benchmark(replace(config, run=run, seeds=3, search_seeds=1))
@@ -77,6 +88,25 @@ def test_a_search_with_some_of_the_seeds_trains_only_what_it_chose_with_the_othe
         assert sorted(rest) == [(1, best["number"]), (2, best["number"])]
     records = json.loads((tmp_path / "results.json").read_text())
     assert {(r["model"], r["seed"]) for r in records} == {(arm, seed) for arm in ("ours", "rival") for seed in range(3)}
+
+
+@pytest.mark.usefixtures("here")
+def test_shards_make_the_same_between_them(config, tmp_path, capsys):
+    """Two shards in folders of their own stop for each other; together they have what one machine has."""
+    few = replace(config, seeds=2, search_seeds=1, patterns="none", tests={"whole": Missingness()})
+    whole = replace(few, run=replace(config.run, out=tmp_path / "whole"))
+    expected = run_benchmark(whole)
+    parts = [replace(whole, shard=f"{i}/2", run=replace(config.run, out=tmp_path / f"part{i}")) for i in (1, 2)]
+    for _ in range(2):  # the search, then the other seeds
+        for part in parts:
+            assert run_benchmark(part) == []
+            assert "trials are other shards'" in capsys.readouterr().out
+        for source, target in (parts, parts[::-1]):
+            shutil.copytree(source.run.out / "trials", target.run.out / "trials", dirs_exist_ok=True)
+    for part in parts:
+        assert run_benchmark(part) == expected
+        for name in ("results.json", "differences.json"):
+            assert (part.run.out / name).read_bytes() == (whole.run.out / name).read_bytes()
 
 
 def test_an_arm_that_fails_with_a_later_seed_has_no_scores(config, tmp_path, monkeypatch):
@@ -130,6 +160,7 @@ def test_a_stopped_comparison_goes_on_and_other_settings_are_other_trials(config
     assert len(keys) == len(variants) * 8
 
 
+@pytest.mark.usefixtures("here")
 def test_a_trial_that_fails_is_told_and_does_not_stop_the_others(config, tmp_path, capsys):
     tests = {"whole": Missingness(), "too much": Missingness("mcar", 0.9)}  # of three modalities one always stays
     failing = replace(config, run=replace(config.run, out=tmp_path), tests=tests, seeds=1, trials=1)
@@ -152,6 +183,7 @@ def test_a_trial_that_fails_is_told_and_does_not_stop_the_others(config, tmp_pat
         ({"patterns": "some"}, "unknown patterns"),
         ({"split": "train"}, "unknown split"),
         ({"trials": 0}, "at least one trial"),
+        *(({"shard": wrong}, "a shard is 'i/n'") for wrong in ("0/2", "3/2", "2", "a/b", "1/2/3", "")),
     ],
 )
 def test_a_wrong_configuration_is_refused(config, change, message):

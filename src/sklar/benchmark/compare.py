@@ -63,13 +63,17 @@ def _compare(config: BenchmarkConfig) -> list[Record]:
     print(f"{len(config.models)} models, {config.seeds} seeds: {len(todo)} trials, {done} done")
     if config.dry_run:
         return []
-    searched = _results(config, todo, files)
+    if not _run(config, todo, files):
+        return []
+    searched = _read(files)
     best = choose(searched, list(config.models))
     rest = list(trials(config, best))
     if rest:
         print(f"\nthe chosen ones with the other seeds: {len(rest)} trials")
-    results = searched + _results(config, rest, _files(config, rest, key))
-    files += _files(config, rest, key)
+    others = _files(config, rest, key)
+    if not _run(config, rest, others):
+        return []
+    files, results = files + others, searched + _read(others)
     by_arm = {
         arm: [(r, file) for r, file in zip(results, files, strict=True) if (r["arm"], r["number"]) == (arm, number)]
         for arm, number in best.items()
@@ -119,14 +123,23 @@ def _files(config: BenchmarkConfig, todo: Sequence[Trial], key: tuple[str, str])
     return [config.run.out / "trials" / f"{trial.key(*key)}.json" for trial in todo]
 
 
-def _results(config: BenchmarkConfig, todo: Sequence[Trial], files: Sequence[Path]) -> list[dict[str, Any]]:
-    """Results of trials, after those that have none were run."""
-    jobs = [(trial, file) for trial, file in zip(todo, files, strict=True) if not file.is_file()]
+def _run(config: BenchmarkConfig, todo: Sequence[Trial], files: Sequence[Path]) -> bool:
+    """Run the shard's trials that have no result; whether all of them have one then."""
+    missing = [(place, job) for place, job in enumerate(zip(todo, files, strict=True)) if not job[1].is_file()]
+    jobs = [job for place, job in missing if config.mine(place)]
     started = time.monotonic()
     for number, ((trial, _), _) in enumerate(side_by_side(_job, jobs, config.processes), 1):
         left = (time.monotonic() - started) / number * (len(jobs) - number) / 60
         said = f"  {number} of {len(jobs)}, {left:.0f} min left ({trial.arm}, seed {trial.seed})"
         print(f"\r{said:78s}", end="", flush=True)
+    lacking = sum(not file.is_file() for file in files)
+    if lacking:
+        print(f"\n{lacking} of {len(files)} trials are other shards'; when they are done, run this again")
+    return not lacking
+
+
+def _read(files: Sequence[Path]) -> list[dict[str, Any]]:
+    """Results of trials."""
     return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 

@@ -58,6 +58,8 @@ class BenchmarkConfig:
         split: the rows that are scored: test or validation.
         datasets: several dataset folders by their labels, instead of the run's ``data``: one comparison each.
         processes: trials run side by side; by default one a core.
+        shard: "i/n": only every n-th trial, from the i-th on; the machines that run the others share the folder, or
+            their ``trials`` are brought together. Each stops where it needs a trial of another; run them again then.
         version: of the code, by which finished trials are known again; by default its hash.
         dry_run: only say how many trials there are and how many are done.
     """
@@ -73,6 +75,7 @@ class BenchmarkConfig:
     split: str = "test"
     datasets: dict[str, Path] = field(default_factory=dict)
     processes: int | None = None
+    shard: str = "1/1"
     version: str | None = None
     dry_run: bool = False
 
@@ -99,6 +102,14 @@ class BenchmarkConfig:
             raise ValueError(f"unknown patterns {self.patterns!r}; choose one of {list(PATTERNS)}")
         if self.split not in ("validation", "test"):
             raise ValueError(f"unknown split {self.split!r}; choose validation or test")
+        numbers = self.shard.split("/")
+        if not (len(numbers) == 2 and all(n.isdecimal() for n in numbers) and 1 <= int(numbers[0]) <= int(numbers[1])):
+            raise ValueError(f"a shard is 'i/n' with i from 1 to n, got {self.shard!r}")
+
+    def mine(self, place: int) -> bool:
+        """Whether the trial at this place of the list is one of the shard's."""
+        number, of = (int(n) for n in self.shard.split("/"))
+        return place % of == number - 1
 
 
 @dataclass(frozen=True)

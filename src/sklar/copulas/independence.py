@@ -36,6 +36,10 @@ class IndependenceCopula(Copula):
         mask = self._mask(scores, observed)
         return torch.where(mask, scores, self._noise(scores, mask, generator, noise))
 
+    def correlation(self) -> Tensor:
+        """The identity, ``(*batch, M, M)``, as other copulas have a correlation matrix."""
+        return torch.eye(self.dim).expand(*self.batch_shape, -1, -1)
+
     def fit(self, scores: Tensor, observed: Tensor | None = None) -> Copula:
         """Nothing to estimate."""
         return self
