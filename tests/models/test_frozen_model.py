@@ -30,9 +30,9 @@ def frozen(task="classification", **settings):
     return make_model("frozen", inputs=INPUTS, classes=classes, task=task, dim=3, hidden=8, **settings)
 
 
-def finished(task="classification", **settings):
+def finished(task="classification", missing=0.4, **settings):
     """A model with random weights and a fitted joint."""
-    model, some = frozen(task, **settings).eval(), rows(150, task=task)
+    model, some = frozen(task, **settings).eval(), rows(150, task=task, missing=missing)
     model.start(some)
     model.finish(some, rows(80, 1, task), seed=0)
     return model
@@ -82,11 +82,12 @@ def embeddings(model, batch):
     }
 
 
-def test_the_joint_is_fitted_to_rows_not_trained_on():
-    model = finished()
-    some, held_out = rows(150), rows(80, 1)
+@pytest.mark.parametrize("missing", [0.4, 0.0], ids=["some incomplete", "all complete"])
+def test_the_joint_is_fitted_to_rows_not_trained_on(missing):
+    model = finished(missing=missing)
+    some, held_out = rows(150, missing=missing), rows(80, 1)
     incomplete = some[~some.observed.all(-1)]
-    parts = [embeddings(model, batch) for batch in (held_out, incomplete)]
+    parts = [embeddings(model, batch) for batch in (held_out, incomplete) if len(batch.observed)]
     z = {name: torch.cat([part[name] for part in parts]).double() for name in INPUTS}
     observed = torch.cat([held_out.observed, incomplete.observed])
     again = JointMixture.fit(z, observed, components=(1, 5, 10, 20), seed=0)

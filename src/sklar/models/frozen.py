@@ -118,7 +118,9 @@ class Frozen(FusionModel):
             ValueError: fewer than two of them have some modality.
         """
         incomplete = (~rows.observed.all(-1)).nonzero().flatten().cpu()
-        parts = [self._embed(validation, torch.arange(len(validation))), self._embed(rows, incomplete)]
+        parts = [self._embed(validation, torch.arange(len(validation)))]
+        if len(incomplete):
+            parts.append(self._embed(rows, incomplete))
         z, observed = (torch.cat(values) for values in zip(*parts, strict=True))
         self.joint = JointMixture.fit(
             dict(zip(self.names, z.unbind(1), strict=True)), observed, components=COMPONENTS, seed=seed
