@@ -35,7 +35,7 @@ def toy(rows, seed=0, missing=0.4):
 
 def fresh(name="variational_copula", **settings):
     torch.manual_seed(0)
-    return make_model(name, inputs=WIDTHS, classes=3, dim=4, hidden=16, **{"recipe": {"draws": 8}, **settings})
+    return make_model(name, inputs=WIDTHS, classes=3, dim=4, hidden=16, **settings)
 
 
 def run(folder, steps=60, hardware=None, **settings):
@@ -121,14 +121,14 @@ def test_a_run_in_another_precision_is_refused(undisturbed):
 
 def test_a_finished_run_is_read_back_and_another_one_refused(undisturbed):
     before = (undisturbed / "model.safetensors").stat().st_mtime_ns
-    again = run(undisturbed, 200)
+    again = run(undisturbed, 120)
     assert (undisturbed / "model.safetensors").stat().st_mtime_ns == before
     assert torch.equal(again.predict(toy(20)), load_model(undisturbed).predict(toy(20)))
     with pytest.raises(ValueError, match="holds a run of another model"):
         run(undisturbed, 210)
     (undisturbed / STATE).write_bytes(b"no state")
     with pytest.raises(ValueError, match=r"state\.safetensors is damaged"):
-        run(undisturbed, 200)
+        run(undisturbed, 120)
 
 
 @pytest.mark.parametrize("settings", [{}, {"objective": "bound"}, {"name": "concat"}], ids=str)
