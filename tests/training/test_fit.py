@@ -116,7 +116,7 @@ def interrupted(folder, at):
 
 def test_a_run_in_another_precision_is_refused(undisturbed):
     with pytest.raises(ValueError, match="holds a run of another model"):
-        run(undisturbed, 200, hardware=Hardware("cpu", precision="bf16-mixed"))
+        run(undisturbed, 120, hardware=Hardware("cpu", precision="bf16-mixed"))
 
 
 def test_a_finished_run_is_read_back_and_another_one_refused(undisturbed):
