@@ -125,8 +125,8 @@ def _files(config: BenchmarkConfig, todo: Sequence[Trial], key: tuple[str, str])
 
 def _run(config: BenchmarkConfig, todo: Sequence[Trial], files: Sequence[Path]) -> bool:
     """Run the shard's trials that have no result; whether all of them have one then."""
-    missing = [(place, job) for place, job in enumerate(zip(todo, files, strict=True)) if not job[1].is_file()]
-    jobs = [job for place, job in missing if config.mine(place)]
+    every = enumerate(zip(todo, files, strict=True))
+    jobs = [(trial, file) for place, (trial, file) in every if config.mine(place) and not file.is_file()]
     started = time.monotonic()
     for number, ((trial, _), _) in enumerate(side_by_side(_job, jobs, config.processes), 1):
         left = (time.monotonic() - started) / number * (len(jobs) - number) / 60

@@ -58,7 +58,7 @@ def read_predictions(path: Path, setting: str) -> dict[str, Said]:
     from pyarrow import parquet
 
     table = parquet.read_table(path, filters=[("setting", "==", setting)])
-    mean = np.stack([table[name].to_numpy() for name in table.column_names if name[0] == "p" and name != "pattern"], 1)
+    mean = np.stack([table[name].to_numpy() for name in table.column_names[3:]], 1)  # p0 and so on
     labels, rows = np.asarray(table["pattern"].to_pylist(), dtype=object), table["row"].to_numpy()
     found = {}
     for label in dict.fromkeys(labels):

@@ -41,6 +41,9 @@ def differences(
     first = said[reference]
     if len(first) < 2:
         return []
+    for arm in said:
+        for own, theirs in zip(said[arm], first, strict=True):
+            _same_rows(arm, own, theirs)
     tables = {arm: [_scores(task, answers, target) for answers in each] for arm, each in said.items()}
     rows = [next(iter(answers.values())).rows.numpy() for answers in first]
     groups = [persons[own] for own in rows]
@@ -49,8 +52,6 @@ def differences(
         found = []
         for arm, each in tables.items():
             if arm != reference:
-                for own, theirs in zip(said[arm], first, strict=True):
-                    _same_rows(arm, own, theirs)
                 pairs = [(a[metric], b[metric]) for a, b in zip(each, tables[reference], strict=True)]
                 apart = crossed_difference(partial(_gap, pairs), groups, replicates=REPLICATES)
                 found.append({"model": arm, "metric": metric, **apart._asdict()})

@@ -42,8 +42,8 @@ def run_trial(trial: Trial, file: Path) -> None:
             loss = train(model, rows, validation, trial.run.schedule, trial.run.seed, progress=False)
         # Of the calibrated predictions, where there are such: how sure a method is by itself is not held against it.
         calibrated = evaluate_rows(model, validation)[0].get("log_loss", loss)
-        said = list(predictions(model, dataset, trial))
-        _, target = scored(dataset, model.names, trial.split, trial.run.matched)
+        part, target = scored(dataset, model.names, trial.split, trial.run.matched)
+        said = list(predictions(model, part, trial))
         score = SCORES[model.settings["task"]]
         result |= {
             "validation_loss": calibrated,
@@ -77,13 +77,17 @@ def scored(dataset: Dataset, names: list[str], split: str, matched: bool) -> tup
     return part, part.target
 
 
-def predictions(model: FusionModel, dataset: Dataset, trial: Trial) -> Iterator[Said]:
+def predictions(model: FusionModel, part: Dataset, trial: Trial) -> Iterator[Said]:
     """What a model says: ``tests`` by mechanism, ``patterns`` by pattern.
 
+    Args:
+        model: a trained model.
+        part: the rows to score, from `scored`.
+        trial: its tests and patterns.
+
     Raises:
-        ValueError: no rows to score; a mechanism that the rows do not allow.
+        ValueError: a mechanism that the rows do not allow.
     """
-    part, _ = scored(dataset, model.names, trial.split, trial.run.matched)
     for label, missing in trial.tests.items():
         left = remove(part, model, missing, seed_of(trial.seed, TEST) % 2**31)
         yield _said("tests", label, model, Feed(left, model), torch.arange(len(part)))

@@ -47,11 +47,21 @@ def bootstrap(
     persons = Persons(groups)
     generator = np.random.default_rng(seed)
     found = np.array([statistic(persons.rows(persons.draw(generator))) for _ in range(replicates)])
-    usable = found[~np.isnan(found)]
-    if len(usable) < replicates / 2:
-        raise ValueError(f"the statistic is undefined in {replicates - len(usable)} of {replicates} replicates")
-    low, high = np.quantile(usable, [(1 - coverage) / 2, (1 + coverage) / 2])
+    low, high = np.quantile(defined(found), [(1 - coverage) / 2, (1 + coverage) / 2])
     return Interval(float(statistic(np.arange(len(groups)))), float(low), float(high))
+
+
+def defined(replicates: np.ndarray) -> np.ndarray:
+    """The replicates that are not NaN.
+
+    Raises:
+        ValueError: they are fewer than half.
+    """
+    usable = replicates[~np.isnan(replicates)]
+    if len(usable) < len(replicates) / 2:
+        lacking = len(replicates) - len(usable)
+        raise ValueError(f"the statistic is undefined in {lacking} of {len(replicates)} replicates")
+    return usable
 
 
 class Persons:

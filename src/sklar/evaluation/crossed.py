@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sklar.evaluation.bootstrap import Persons
+from sklar.evaluation.bootstrap import Persons, defined
 
 
 class Difference(NamedTuple):
@@ -26,6 +26,14 @@ class Difference(NamedTuple):
     high: float
     error: float
     p: float
+
+    @classmethod
+    def of(cls, value: float, error: float, law: Any, coverage: float) -> Difference:
+        """The interval ``value +- error`` times a quantile of a symmetric law around zero, one of `scipy.stats`."""
+        if error == 0:
+            return cls(value, value, value, 0.0, 1.0 if value == 0 else 0.0)
+        half = error * float(law.ppf((1 + coverage) / 2))
+        return cls(value, value - half, value + half, error, 2 * float(law.sf(abs(value) / error)))
 
 
 def crossed_difference(
@@ -70,15 +78,7 @@ def crossed_difference(
         drawn = persons[0].draw(generator)
         rows = [each.rows(drawn) for each in persons]
         found[replicate] = np.mean([statistic(k, r) if len(r) else np.nan for k, r in enumerate(rows)])
-    found = found[~np.isnan(found)]
-    if len(found) < replicates / 2:
-        raise ValueError(f"the statistic is undefined in {replicates - len(found)} of {replicates} replicates")
-    parts = np.array([values.var(ddof=1) / len(values), found.var(ddof=1)])
+    parts = np.array([values.var(ddof=1) / len(values), defined(found).var(ddof=1)])
     total, freedom = parts.sum(), np.array([len(values) - 1, len(everybody) - 1])
-    value = float(values.mean())
-    if total == 0:
-        return Difference(value, value, value, 0.0, 1.0 if value == 0 else 0.0)
-    error = float(np.sqrt(total))
-    student = t(total**2 / (parts**2 / freedom).sum())
-    half = error * float(student.ppf((1 + coverage) / 2))
-    return Difference(value, value - half, value + half, error, 2 * float(student.sf(abs(value) / error)))
+    student = t(total**2 / (parts**2 / freedom).sum() if total > 0 else 1.0)
+    return Difference.of(float(values.mean()), float(np.sqrt(total)), student, coverage)

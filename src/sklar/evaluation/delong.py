@@ -34,8 +34,4 @@ def delong(first: np.ndarray, second: np.ndarray, positive: np.ndarray, coverage
         below.append(1 - (rank[~positive] - rankdata(score[~positive])) / ones)
     value = auroc(first, positive) - auroc(second, positive)
     variance = np.diff(above, axis=0).var(ddof=1) / ones + np.diff(below, axis=0).var(ddof=1) / zeros
-    error = float(np.sqrt(variance))
-    if error == 0:
-        return Difference(value, value, value, 0.0, 1.0 if value == 0 else 0.0)
-    half = error * float(norm.ppf((1 + coverage) / 2))
-    return Difference(value, value - half, value + half, error, 2 * float(norm.sf(abs(value) / error)))
+    return Difference.of(value, float(np.sqrt(variance)), norm, coverage)

@@ -52,9 +52,7 @@ def last_state(recurrent: nn.LSTM, embeddings: Tensor, observed: Tensor) -> Tens
         observed: bool ``(B, M or fewer)``, of the first modalities.
     """
     first = torch.argsort(~observed, dim=1, stable=True)  # what is there comes first
-    ordered = embeddings.gather(1, first.unsqueeze(-1).expand(-1, -1, embeddings.shape[-1]))
-    with torch.autocast("cpu", enabled=False):  # not every CPU has bfloat16 recurrent layers
-        states, _ = recurrent(ordered.to(next(recurrent.parameters()).dtype))
+    states, _ = recurrent(embeddings.gather(1, first.unsqueeze(-1).expand(-1, -1, embeddings.shape[-1])))
     length = observed.sum(-1)
     last = states[torch.arange(len(length), device=length.device), (length - 1).clamp(min=0)]
     return torch.where(length.unsqueeze(-1) > 0, last, 0.0)
