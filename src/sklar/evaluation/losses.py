@@ -24,13 +24,12 @@ class Losses:
     count: np.ndarray
     root: bool = False
 
-    def score(self, rows: np.ndarray | None = None) -> float:
+    def score(self, rows: np.ndarray) -> float:
         """Of some rows, with repeats; NaN where none of them has a known answer."""
-        loss, count = (self.loss, self.count) if rows is None else (self.loss[rows], self.count[rows])
-        known = float(count.sum())
+        known = float(self.count[rows].sum())
         if known == 0:
             return float("nan")
-        ratio = float(loss.sum()) / known
+        ratio = float(self.loss[rows].sum()) / known
         return float(np.sqrt(ratio)) if self.root else ratio
 
 
