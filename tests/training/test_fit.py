@@ -19,6 +19,7 @@ from sklar.training import Hardware, Schedule, load_model, train
 from sklar.training.state import STATE
 
 WIDTHS = {"a": 5, "b": 3, "c": 4}
+DISTURBED = {"jitter": 0.5, "lend": 1.0}  # switches of the recipe that change the batch
 
 
 def toy(rows, seed=0, missing=0.4):
@@ -40,7 +41,7 @@ def fresh(name="variational_copula", **settings):
 
 def run(folder, steps=60, hardware=None, **settings):
     """What the killed process runs, too."""
-    model = fresh(**settings)
+    model = fresh(**{"recipe": DISTURBED, **settings})
     schedule = Schedule(steps=steps, batch_size=32, check_every=1, patience=100, save_every=0.0)
     train(model, toy(150), toy(60, seed=1), schedule, seed=5, progress=False, folder=folder, hardware=hardware)
     return model
@@ -131,7 +132,7 @@ def test_a_finished_run_is_read_back_and_another_one_refused(undisturbed):
         run(undisturbed, 120)
 
 
-@pytest.mark.parametrize("settings", [{}, {"objective": "bound"}, {"name": "concat"}], ids=str)
+@pytest.mark.parametrize("settings", [{}, {"objective": "bound"}, {"name": "concat", "recipe": DISTURBED}], ids=str)
 def test_two_processes_compute_what_one_does_with_the_doubled_batch(settings, tmp_path):
     rows, held_out = toy(150), toy(60, seed=1)
     logs, states = [], []

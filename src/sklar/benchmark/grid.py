@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sklar.benchmark.space import Choice, apply, draw_trials, search_space
+from sklar.benchmark.space import Choice, Space, apply, draw_trials, search_space
 from sklar.benchmark.version import code_version
 from sklar.data.missingness import Missingness
 from sklar.models import MODELS
@@ -51,6 +51,7 @@ class BenchmarkConfig:
         seeds: of splits, missing values, starts; from the run's own on.
         trials: points of the search space tried for each arm, the same for every seed, the defaults first. The one
             with the lowest validation loss, averaged over the seeds, counts; test rows decide nothing.
+        first: values by name that the first trial of every arm has instead of the defaults, where they are searched.
         search_seeds: with how many seeds they are tried; with the others only the one that counts is. Default: all.
         tests: mechanisms that remove modalities from the test rows, by their labels, each a table's column.
         patterns: which missing patterns complete test rows are scored under as well: none, single (each modality
@@ -69,6 +70,7 @@ class BenchmarkConfig:
     reference: str = "variational_copula"
     seeds: int = 5
     trials: int = 8
+    first: dict[str, Any] = field(default_factory=dict)
     search_seeds: int | None = None
     tests: dict[str, Missingness] = field(default_factory=lambda: {"as it is": Missingness()})
     patterns: str = "none"
@@ -102,6 +104,9 @@ class BenchmarkConfig:
             raise ValueError(f"unknown patterns {self.patterns!r}; choose one of {list(PATTERNS)}")
         if self.split not in ("validation", "test"):
             raise ValueError(f"unknown split {self.split!r}; choose validation or test")
+        searched = {name for arm in self.models.values() if self.first for name in _space(self, arm)}
+        if unknown := sorted(set(self.first) - searched):
+            raise ValueError(f"first: {unknown[0]!r} is searched for no model; known: {sorted(searched)}")
         numbers = self.shard.split("/")
         if not (len(numbers) == 2 and all(n.isdecimal() for n in numbers) and 1 <= int(numbers[0]) <= int(numbers[1])):
             raise ValueError(f"a shard is 'i/n' with i from 1 to n, got {self.shard!r}")
@@ -173,12 +178,17 @@ def trials(config: BenchmarkConfig, best: Mapping[str, int] | None = None) -> It
                     yield Trial(label, seed, number, choice, run, config.tests, config.patterns, config.split)
 
 
-def _choices(config: BenchmarkConfig, arm: Arm) -> list[Choice]:
+def _space(config: BenchmarkConfig, arm: Arm) -> Space:
+    """What is searched for an arm."""
     fixed = {**config.run.settings, **arm.settings}
     recipe = {f"recipe.{key}" for key in fixed.get("recipe", {})}
     space = search_space(arm.model) if arm.search is None else {k: tuple(v) for k, v in arm.search.items()}
-    free = {name: values for name, values in space.items() if name not in fixed and name not in recipe}
-    return draw_trials(free, config.trials, config.run.seed)  # arms with the same space try the same points
+    return {name: values for name, values in space.items() if name not in fixed and name not in recipe}
+
+
+def _choices(config: BenchmarkConfig, arm: Arm) -> list[Choice]:
+    """The trials of an arm; arms with the same space try the same points."""
+    return draw_trials(_space(config, arm), config.trials, config.run.seed, config.first)
 
 
 def version_of(config: BenchmarkConfig) -> str:

@@ -24,6 +24,8 @@ RECIPE: Space = {
     "recipe.drop": (0.3, 0.5),
     "recipe.single": (0.3, 0.3, 0.0),
     "recipe.auxiliary": (0.3, 0.3, 0.3, 0.0),
+    "recipe.jitter": (1.5, 1.0, 0.5, 0.0),
+    "recipe.lend": (1.0, 1.0, 0.0),
 }
 GENERATIVE: Space = {
     "weight": (0.02, 0.06, 0.1, 0.15),
@@ -52,10 +54,10 @@ def search_space(name: str) -> Space:
         space |= RECIPE
     if card.generates:
         space |= {key: values for key, values in GENERATIVE.items() if "." in key or key in settings}
-    return space | {key: values for key, values in card.space.items() if key in settings}
+    return space | {key: values for key, values in card.space.items() if "." in key or key in settings}
 
 
-def draw_trials(space: Space, trials: int, seed: int) -> list[Choice]:
+def draw_trials(space: Space, trials: int, seed: int, first: Mapping[str, Any] | None = None) -> list[Choice]:
     """Different points of a space: the defaults first (nothing chosen), the others by Optuna's random sampler.
 
     They are drawn before any is tried: what one process finds does not change what another tries, and a search that
@@ -65,6 +67,7 @@ def draw_trials(space: Space, trials: int, seed: int) -> list[Choice]:
         space: values by name.
         trials: how many; fewer where the space has no more.
         seed: of the draw.
+        first: the first point instead of the defaults, so far as its names are the space's.
     """
     import optuna
 
@@ -73,7 +76,7 @@ def draw_trials(space: Space, trials: int, seed: int) -> list[Choice]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     places = {name: optuna.distributions.IntDistribution(0, len(values) - 1) for name, values in space.items()}
-    chosen: list[Choice] = [{}]
+    chosen: list[Choice] = [{name: value for name, value in (first or {}).items() if name in space}]
     for _ in range(50 * trials):
         if len(chosen) == trials:
             break

@@ -66,6 +66,14 @@ class Encoder(nn.Module):
         """
         raise NotImplementedError
 
+    @property
+    def numbers(self) -> Tensor | None:
+        """Which places of what `read` gives, ``(B, F)``, are numbers that noise may be added to, bool ``(F,)``.
+
+        None (the default): nothing of this kind of input is to be disturbed.
+        """
+        return None
+
     def encode(self, x: Tensor) -> Tensor:
         """``(B, ...) -> (B, 2 d)``: means and unbounded log standard deviations; rows that lack it are never given."""
         return self.pool(*self.tokens(x))

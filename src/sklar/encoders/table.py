@@ -74,6 +74,11 @@ class TableEncoder(OneTokenEncoder):
             parts.append(torch.where(known, chosen, torch.nan))
         return torch.cat(parts, -1)
 
+    @property
+    def numbers(self) -> Tensor:
+        """The columns of numbers."""
+        return torch.tensor([names is None for names in self.categories])
+
     def prepare(self, x: Tensor) -> Tensor:
         """The features, zero where unknown, and an indicator a missing column."""
         values, _ = self.features(x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from sklar.encoders.base import mlp
@@ -43,6 +44,11 @@ class VectorEncoder(OneTokenEncoder):
     def describe(self, x: Tensor) -> Tensor:
         """The vector itself."""
         return x
+
+    @property
+    def numbers(self) -> Tensor:
+        """All of them."""
+        return torch.ones(self.inputs, dtype=torch.bool)
 
     def prepare(self, x: Tensor) -> Tensor:
         """The standardised vector."""

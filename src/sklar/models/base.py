@@ -18,6 +18,7 @@ from sklar.models.alignment import Alignment
 from sklar.models.blend import Blend
 from sklar.models.card import Card
 from sklar.models.code import Code, Encoded
+from sklar.models.jitter import Jitter
 from sklar.models.noise import Noise, fixed
 from sklar.models.outcome import make_outcome
 from sklar.models.recipe import Recipe
@@ -104,6 +105,10 @@ class FusionModel(nn.Module):
         if self.recipe.auxiliary > 0:
             self.auxiliary = nn.ModuleList(mlp(dim, hidden, self.outcome.size, dropout) for _ in self.inputs)
             self.blend = Blend(self.recipe.blend)
+        self.jitter = None
+        if self.recipe.jitter > 0:
+            numbers: list[Tensor | None] = [encoder.numbers for encoder in self.encoders]  # type: ignore[misc]
+            self.jitter = Jitter(numbers, self.recipe.jitter)
         self.aligner = None if alignment is None else Alignment(alignment, self.names, dim, points=not self.generates)
         self.alignment_weight = alignment_weight
 
@@ -141,6 +146,10 @@ class FusionModel(nn.Module):
             shown = batch.observed[:, m]
             if bool(shown.any()):
                 self.encoder(name).start(tensor(batch, name)[shown])
+        if self.jitter is not None:
+            nowhere = torch.full((len(batch),), -1, device=batch.observed.device)
+            groups = nowhere if batch.target is None else self.outcome.groups(batch.target)
+            self.jitter.start([tensor(batch, name) for name in self.names], batch.observed, groups)
 
     def some(self, rows: Rows, seed: int) -> Batch:
         """At most 2,048 of the training rows, chosen by ``seed`` and checked, from which things are started."""
@@ -197,8 +206,9 @@ class FusionModel(nn.Module):
             progress: share of the schedule that is done, 0 to 1.
         """
         batch = self.check(batch)
-        code = self.encode(batch)
         noise = None if source is None else Noise.of(source)
+        seen = batch if noise is None or self.jitter is None else self.jitter(batch, noise)
+        code = self.encode(seen)  # what decoders are to explain is the batch as it was
         factor = 1 + self.recipe.early * max(0.0, 1 - 2 * progress) if self.generates else 1.0
         with full_precision(self.anchor.device):
             terms = dict(self._prediction_terms(batch, code, noise))

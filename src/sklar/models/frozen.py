@@ -39,8 +39,8 @@ class Frozen(FusionModel):
         inputs: see `FusionModel`.
         head: the other model, a name in `sklar.models.MODELS`: one that fuses embeddings.
         options: its own settings.
-        settings: see `FusionModel`. Of the recipe only ``draws`` counts: the rest is for incomplete rows, or other
-            heads.
+        settings: see `FusionModel`. Of the recipe only ``draws`` and ``jitter`` count: the rest is for incomplete
+            rows, or other heads.
 
     References:
         Little & Rubin, "Statistical Analysis with Missing Data" (2019), multiple imputation; here of embeddings.
@@ -52,6 +52,7 @@ class Frozen(FusionModel):
         departs="imputed by a mixture of Gaussian joints, without the label",
         recipe=False,
         in_training=False,
+        space={"recipe.jitter": (1.5, 1.0, 0.5, 0.0)},
     )
 
     def __init__(
@@ -63,19 +64,20 @@ class Frozen(FusionModel):
     ) -> None:
         from sklar.models import make_model  # the registry, which holds this class
 
-        only_draws = replace(NO_RECIPE, draws=self.recipe_of(settings.pop("recipe", None)).draws)
-        super().__init__(inputs, recipe=only_draws, **settings)
+        recipe = self.recipe_of(settings.pop("recipe", None))
+        recipe = replace(NO_RECIPE, draws=recipe.draws, jitter=recipe.jitter)
+        super().__init__(inputs, recipe=recipe, **settings)
         if head == self.name:
             raise ValueError("frozen cannot be its own head: name the model that is trained on complete rows")
-        self.inner = make_model(head, inputs=inputs, recipe=only_draws, **settings, **(options or {}))
+        self.inner = make_model(head, inputs=inputs, recipe=recipe, **settings, **(options or {}))
         if self.inner.card.needs != "embeddings":
             raise ValueError(
                 f"frozen completes embeddings, but {head!r} needs {self.inner.card.needs}: choose a head that fuses "
                 "embeddings, for instance 'concat'"
             )
         self.settings |= {"head": head, "options": dict(options or {})}
-        # Encoders, outcome and alignment are the other model's: registered once, known here by plain attributes.
-        for part in ("encoders", "outcome", "aligner"):
+        # Encoders, outcome, alignment and noise are the other model's: registered once, known here by plain attributes.
+        for part in ("encoders", "outcome", "aligner", "jitter"):
             delattr(self, part)
             object.__setattr__(self, part, getattr(self.inner, part))
         self.joint: JointMixture | None = None

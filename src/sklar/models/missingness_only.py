@@ -13,6 +13,7 @@ from sklar.encoders import mlp
 from sklar.models.base import FusionModel, Source
 from sklar.models.card import Card
 from sklar.models.code import Code, Encoded
+from sklar.models.recipe import NO_RECIPE
 
 
 class MissingnessOnly(FusionModel):
@@ -39,7 +40,7 @@ class MissingnessOnly(FusionModel):
         if settings.get("alignment") is not None:
             raise ValueError("missingness_only has no embeddings that could be aligned: leave alignment out")
         recipe = self.recipe_of(settings.get("recipe"))
-        settings["recipe"] = replace(recipe, auxiliary=0.0, second_pass=0.0, consistency=0.0, single=0.0)
+        settings["recipe"] = replace(NO_RECIPE, draws=recipe.draws, early=recipe.early, blend=recipe.blend)
         super().__init__(inputs, **settings)
         self.head = mlp(len(self.inputs), self.hidden, self.outcome.size, self.dropout)
 

@@ -32,6 +32,10 @@ class Outcome(nn.Module):
         """Raise ValueError where a target is not one of this outcome."""
         raise NotImplementedError
 
+    def groups(self, target: Tensor) -> Tensor:
+        """Which rows have the same target, numbers from 0 ``(B,)``; -1 for rows without one, or without equals."""
+        return torch.full((len(target),), -1, device=target.device)
+
     def log_prob(self, outputs: Tensor, target: Tensor) -> Tensor:
         """``log (1/S) sum_s p(y | draw s)`` in nats: ``(S, B, k), (B,) -> (B,)``; zero for unlabelled rows."""
         raise NotImplementedError
@@ -101,6 +105,10 @@ class Classes(Outcome):
         """Classes must be integers from -1 to C - 1."""
         if target.is_floating_point() or bool(((target < -1) | (target >= self.size)).any()):
             raise ValueError(f"targets must be integers from 0 to {self.size - 1}, or -1 where there is no label")
+
+    def groups(self, target: Tensor) -> Tensor:
+        """The classes."""
+        return target.long()
 
     def log_prob(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Log of the averaged probability of the true class."""
@@ -173,6 +181,12 @@ class Labels(Outcome):
         shaped = target.ndim == 2 and target.shape[1] == self.size and target.is_floating_point()
         if not shaped or not bool(((target == 0) | (target == 1) | target.isnan()).all()):
             raise ValueError(f"targets must be (rows, {self.size}) of 0.0, 1.0, or NaN where a label is not known")
+
+    def groups(self, target: Tensor) -> Tensor:
+        """Rows with the same labels, all of them known."""
+        found, known = super().groups(target), ~target.isnan().any(-1)
+        found[known] = target[known].unique(dim=0, return_inverse=True)[1]
+        return found
 
     def log_prob(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Log of the averaged joint probability of the known labels."""

@@ -29,6 +29,7 @@ from sklar.models.base import ROWS_AT_ONCE
 from sklar.models.noise import Noise
 from sklar.training.average import Average
 from sklar.training.checkpoint import SETTINGS, WEIGHTS, load_model, save_model
+from sklar.training.lend import Lender
 from sklar.training.log import METRICS, Log
 from sklar.training.schedule import Hardware, Schedule, Stream, resolve, seed_of
 from sklar.training.state import STATE, Progress, fingerprint, load_result, load_state, read_progress, save_state
@@ -152,6 +153,10 @@ class _Run:
         self.model, self.rows, self.validation = model, rows, validation
         self.schedule, self.seed, self.folder, self.print_, self.bar = schedule, seed, folder, print_, bar
         self.result = result
+        self.lender: Lender | None = None
+        if model.recipe.lend > 0 and rows.target is not None:
+            groups = model.outcome.groups(rows.target)
+            self.lender = Lender(rows, model.names, groups, model.recipe.lend)
 
     def __call__(self, fabric: Fabric) -> None:
         """Train; the progress and the best weights are saved as the ``result``.
@@ -223,7 +228,8 @@ class _Run:
         draws = self._generator(Stream.DRAWS, step)
         noise = Noise(draws) if world == 1 else Noise(draws, mine, len(chosen))
         optimizer.zero_grad()
-        batch = rows[chosen[mine]].to(fabric.device)
+        batch = rows[chosen[mine]] if self.lender is None else self.lender(chosen[mine], noise)
+        batch = batch.to(fabric.device)
         with diverging(module, step):
             terms = module(_Given(batch, noise, step / self.schedule.steps))
         fabric.backward(terms["loss"] * weight)
