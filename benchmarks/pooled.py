@@ -80,7 +80,8 @@ def main() -> None:
     reader = ArgumentParser()
     reader.add_class_arguments(BenchmarkConfig, None)
     config = reader.instantiate_classes(reader.parse_path(parser.parse_args().config))
-    shared = {"run": config.run, "seeds": config.seeds, "tests": config.tests, "patterns": config.patterns}
+    shared = {"run": config.run, "seeds": config.seeds, "tests": config.tests, "patterns": config.patterns,
+              "split": config.split}  # fmt: skip
     config = BenchmarkConfig(**shared, models={"concat": Arm("concat")}, reference="concat", trials=1)
     dataset = open_dataset(config.run.data)
     found: dict[tuple[str, str, str], list[float]] = {}

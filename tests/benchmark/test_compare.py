@@ -183,7 +183,6 @@ def test_a_trial_that_fails_is_told_and_does_not_stop_the_others(config, tmp_pat
         ({"patterns": "some"}, "unknown patterns"),
         ({"split": "train"}, "unknown split"),
         ({"trials": 0}, "at least one trial"),
-        ({"first": {"recipe.jitter": 1.0, "jiter": 1.0}}, "first: 'jiter' is searched for no model"),
         *(({"shard": wrong}, "a shard is 'i/n'") for wrong in ("0/2", "3/2", "2", "a/b", "1/2/3", "")),
     ],
 )

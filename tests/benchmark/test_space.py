@@ -22,8 +22,6 @@ def test_trials_are_different_points_of_the_space_and_the_first_is_the_default()
     assert drawn[:4] == draw_trials(space, 4, seed=3)  # fewer trials are the first of more
     assert drawn != draw_trials(space, 9, seed=4)
     assert len(draw_trials(space, 50, seed=0)) == 13  # all twelve points and the default
-    begun = draw_trials(space, 4, seed=3, first={"weight": 2, "unknown": 1})
-    assert begun == [{"weight": 2}, *drawn[1:4]]
     with pytest.raises(ValueError, match="at least one trial"):
         draw_trials(space, 0, seed=0)
 

@@ -67,6 +67,21 @@ def test_a_missing_embedding_is_drawn_from_its_own_mixture_and_fused():
         assert torch.equal(draws[name][:, ~shown], model.impute(other, 5)[name][:, ~shown])  # whatever was observed
 
 
+@pytest.mark.parametrize("gradient", [True, False])
+def test_draws_carry_gradients_to_the_marginals_or_are_held_fixed(gradient):
+    """The paper's gradient-preserving sampling, and its ablation."""
+    model, batch = case("published", gradient=gradient), rows(PATTERNS[:1])
+    checked, code = encoded(model, batch)
+    drawn = model._draws(code, checked.observed, 5, None)
+    missing = [name for name, seen in zip(WIDTHS, checked.observed[0].tolist(), strict=True) if not seen]
+    assert missing
+    assert all(drawn[name].requires_grad == gradient for name in missing)
+    if gradient:
+        total = sum(drawn[name].sum() for name in missing)
+        found = torch.autograd.grad(total, list(model.joint.marginals.parameters()), allow_unused=True)
+        assert any(each is not None and bool(each.any()) for each in found)
+
+
 def test_draws_have_the_mixtures_distribution():
     model = case("published", components=3)
     drawn = model.impute(rows(PATTERNS[:1]), 2000, torch.Generator().manual_seed(0))["b"][:, 0].numpy()

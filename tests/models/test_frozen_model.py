@@ -9,6 +9,7 @@ from sklar.data import Batch, completely_at_random
 from sklar.joint import JointMixture
 from sklar.models import NO_RECIPE, make_model
 from sklar.models.code import Encoded
+from sklar.models.fill import FILLS
 from sklar.training import Schedule, load_model, train
 
 INPUTS = {"a": 3, "b": 2, "c": 4}
@@ -91,7 +92,8 @@ def test_the_joint_is_fitted_to_rows_not_trained_on(missing):
     z = {name: torch.cat([part[name] for part in parts]).double() for name in INPUTS}
     observed = torch.cat([held_out.observed, incomplete.observed])
     again = JointMixture.fit(z, observed, components=(1, 5, 10, 20), seed=0)
-    torch.testing.assert_close(model.joint.log_prob(z, observed), again.log_prob(z, observed), rtol=1e-3, atol=1e-3)
+    found, expected = (joint.log_prob(z, observed) for joint in (model.fill.joint, again))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -99,7 +101,8 @@ def test_the_joint_is_fitted_to_rows_not_trained_on(missing):
 def test_a_prediction_is_the_others_averaged_over_draws(head, task):
     model, batch = finished(task, head=head, recipe={"draws": 8}), rows(20, 2, task)
     z = embeddings(model, batch)
-    drawn = model.joint.impute({n: x.double() for n, x in z.items()}, batch.observed, noise=model.joint.noise(8))
+    joint = model.fill.joint
+    drawn = joint.impute({n: x.double() for n, x in z.items()}, batch.observed, noise=joint.noise(8))
     everything, total = torch.ones(1, 3, dtype=torch.bool), 0.0
     said = {"classification": lambda x: x.softmax(-1), "multilabel": torch.sigmoid}.get(task, lambda x: x)
     for s in range(8):
@@ -120,30 +123,33 @@ def test_complete_rows_are_answered_by_the_other_model():
     torch.testing.assert_close(model.summary(batch), model.inner.summary(batch), rtol=1e-5, atol=1e-6)
 
 
-def test_a_row_is_predicted_alike_in_any_batch_once_the_joint_is_there():
-    model, batch = finished(), rows(20, 2)
+@pytest.mark.parametrize("fill", FILLS)
+def test_a_row_is_predicted_alike_in_any_batch(fill):
+    model, batch = finished(fill=fill), rows(20, 2)
     alone = torch.cat([model.predict(batch[i : i + 1]) for i in range(20)])
     assert (model.predict(batch) - alone).abs().max() < 1e-6
 
 
-def test_what_stands_in_a_missing_input_never_matters_once_the_joint_is_there():
-    model, batch = finished(), rows(20, 2)
+@pytest.mark.parametrize("fill", FILLS)
+def test_what_stands_in_a_missing_input_never_matters(fill):
+    model, batch = finished(fill=fill), rows(20, 2)
     shown = batch.observed.unbind(-1)
     poisoned = {n: torch.where(s[:, None], x, torch.nan) for (n, x), s in zip(batch.inputs.items(), shown, strict=True)}
     assert torch.equal(model.predict(Batch(poisoned, batch.observed)), model.predict(batch))
 
 
-def test_a_finished_run_is_read_back_and_trained_anew(tmp_path):
+@pytest.mark.parametrize("fill", FILLS)
+def test_a_finished_run_is_read_back_and_trained_anew(fill, tmp_path):
     some, held_out, schedule = rows(150), rows(60, 1), Schedule(steps=12)
-    model = frozen()
+    model = frozen(fill=fill)
     train(model, some, held_out, schedule, progress=False, folder=tmp_path)
     expected = model.predict(held_out)
-    again = frozen()
+    again = frozen(fill=fill)
     train(again, some, held_out, schedule, progress=False, folder=tmp_path)  # has finished: nothing is trained
     assert torch.equal(load_model(tmp_path).predict(held_out), expected)
     assert torch.equal(again.predict(held_out), expected)
-    train(again, some, held_out, Schedule(steps=3), progress=False)  # a model that has a joint starts without one
-    assert again.joint is not None
+    train(again, some, held_out, Schedule(steps=3), progress=False)  # what was fitted before is forgotten
+    assert again.fill is not None
 
 
 def test_the_joint_helps_where_what_is_missing_is_told_by_what_is_there():
@@ -151,8 +157,13 @@ def test_the_joint_helps_where_what_is_missing_is_told_by_what_is_there():
     train(model, rows(400), rows(150, 1), Schedule(steps=200, patience=20), progress=False)
     test = rows(300, 2).see(torch.tensor([True, False, False]))
     score = model.outcome.log_likelihood(model.summary(test), test.target).mean()
-    model.joint = None
+    model.fill = None
     assert score > model.outcome.log_likelihood(model.summary(test), test.target).mean()
+
+
+def test_an_unknown_fill_is_refused():
+    with pytest.raises(ValueError, match="unknown fill 'guess'; choose one of"):
+        frozen(fill="guess")
 
 
 @pytest.mark.parametrize("head", ["frozen", "mmtm", "missingness_only"])

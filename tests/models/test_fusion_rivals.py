@@ -65,6 +65,15 @@ def rows(z, observed):
 
 
 @EVERY_TASK
+def test_concat_is_a_network_on_what_is_there_and_on_what_is_not(task):
+    model, z, observed = case("concat", task=task)
+    places = zip(rows(z, observed), observed.double().numpy(), outputs(model, z, observed), strict=True)
+    for row, mask, found in places:
+        x = np.concatenate([row.get(m, np.zeros(D)) for m in range(3)] + [mask])
+        np.testing.assert_allclose(found, two_layers(model.head, x), rtol=1e-12)
+
+
+@EVERY_TASK
 def test_unified_is_one_linear_layer_on_what_is_there(task):
     model, z, observed = case("unified", task=task)
     w, b = weights(model.head)

@@ -47,6 +47,16 @@ def test_rows_with_the_same_target(task, target, expected):
     assert make_outcome(task, 2).groups(target).tolist() == expected
 
 
+def test_a_second_start_forgets_the_first():
+    """A feature that did not vary then may do so now; what is no number stays undisturbed."""
+    jitter = Jitter([torch.tensor([True, True, False])], 0.5)
+    x, observed, y = torch.randn(30, 3), torch.ones(30, 1).bool(), torch.arange(30) % 3
+    jitter.start([torch.ones(30, 3)], observed, y)
+    assert not bool(jitter.spread(0).any())
+    jitter.start([x], observed, y)
+    assert torch.allclose(jitter.spread(0), within(x, y) * torch.tensor([1.0, 1.0, 0.0]))
+
+
 def test_noise_is_added_to_numbers_alone_and_has_the_size_asked_for():
     jitter = Jitter([torch.ones(3).bool(), torch.tensor([False, True]), None], 0.5)
     jitter.spread(0).copy_(torch.tensor([1.0, 10.0, 0.0]))

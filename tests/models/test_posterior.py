@@ -234,8 +234,9 @@ def test_the_bound_is_tight_for_the_structured_posterior_of_a_linear_gaussian_mo
         ({"posterior": "none"}, "unknown posterior 'none'"),
         ({"stochastic": False, "posterior": "copula"}, "has no posterior"),
         ({"cross_drop": 1.5}, "cross_drop must lie"),
-        ({"recipe": {"single": -1.0}}, "single, auxiliary and early at least 0"),
+        ({"recipe": {"single": -1.0}}, "single, auxiliary, early and jitter at least 0"),
         ({"recipe": {"single": 0.1}, "objective": "bound"}, "leave the recipe out"),
+        ({"recipe": {"lend": 1.5}}, r"lend in \[0, 1\]"),
         ({"root": 0}, "root=0"),
     ],
 )

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from tiny import tiny, write
 
-from sklar.data import Batch, Texts
+from sklar.data import Batch, Texts, open_dataset
 from sklar.models.noise import Noise
 from sklar.training.lend import Lender
 
@@ -75,6 +76,20 @@ def test_processes_borrow_what_one_would():
     mine = torch.arange(1, 100, 2)
     part = lent(rows, chosen=chosen[mine], noise=Noise(torch.Generator().manual_seed(0), mine, 100))
     assert torch.equal(sources(part), whole[mine])
+
+
+def test_a_dataset_on_disk_lends_as_rows_in_memory_do(tmp_path):
+    """Every kind of modality, its texts and its drugs' records among them."""
+    opened = open_dataset(write(tmp_path / "tiny", tiny("multiclass"))).part("train")
+    every, chosen = opened[:], torch.arange(len(opened))
+    lenders = [Lender(rows, list(opened.names), opened.target, 1.0) for rows in (opened, every)]
+    one, two = (lender(chosen, Noise(torch.Generator().manual_seed(3))) for lender in lenders)
+    assert torch.equal(one.observed, two.observed)
+    assert int(one.observed.sum()) > int(every.observed.sum())
+    assert list(one.inputs["note"]) == list(two.inputs["note"])
+    for name in ("vec", "labs", "vitals", "film"):
+        kept = one.observed[:, opened.names.index(name)]
+        assert torch.equal(one.inputs[name][kept].nan_to_num(-9), two.inputs[name][kept].nan_to_num(-9))
 
 
 def test_without_groups_nothing_is_lent():

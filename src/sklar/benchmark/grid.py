@@ -51,7 +51,6 @@ class BenchmarkConfig:
         seeds: of splits, missing values, starts; from the run's own on.
         trials: points of the search space tried for each arm, the same for every seed, the defaults first. The one
             with the lowest validation loss, averaged over the seeds, counts; test rows decide nothing.
-        first: values by name that the first trial of every arm has instead of the defaults, where they are searched.
         search_seeds: with how many seeds they are tried; with the others only the one that counts is. Default: all.
         tests: mechanisms that remove modalities from the test rows, by their labels, each a table's column.
         patterns: which missing patterns complete test rows are scored under as well: none, single (each modality
@@ -70,7 +69,6 @@ class BenchmarkConfig:
     reference: str = "variational_copula"
     seeds: int = 5
     trials: int = 8
-    first: dict[str, Any] = field(default_factory=dict)
     search_seeds: int | None = None
     tests: dict[str, Missingness] = field(default_factory=lambda: {"as it is": Missingness()})
     patterns: str = "none"
@@ -104,9 +102,6 @@ class BenchmarkConfig:
             raise ValueError(f"unknown patterns {self.patterns!r}; choose one of {list(PATTERNS)}")
         if self.split not in ("validation", "test"):
             raise ValueError(f"unknown split {self.split!r}; choose validation or test")
-        searched = {name for arm in self.models.values() if self.first for name in _space(self, arm)}
-        if unknown := sorted(set(self.first) - searched):
-            raise ValueError(f"first: {unknown[0]!r} is searched for no model; known: {sorted(searched)}")
         numbers = self.shard.split("/")
         if not (len(numbers) == 2 and all(n.isdecimal() for n in numbers) and 1 <= int(numbers[0]) <= int(numbers[1])):
             raise ValueError(f"a shard is 'i/n' with i from 1 to n, got {self.shard!r}")
@@ -188,7 +183,7 @@ def _space(config: BenchmarkConfig, arm: Arm) -> Space:
 
 def _choices(config: BenchmarkConfig, arm: Arm) -> list[Choice]:
     """The trials of an arm; arms with the same space try the same points."""
-    return draw_trials(_space(config, arm), config.trials, config.run.seed, config.first)
+    return draw_trials(_space(config, arm), config.trials, config.run.seed)
 
 
 def version_of(config: BenchmarkConfig) -> str:

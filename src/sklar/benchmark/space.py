@@ -57,7 +57,7 @@ def search_space(name: str) -> Space:
     return space | {key: values for key, values in card.space.items() if "." in key or key in settings}
 
 
-def draw_trials(space: Space, trials: int, seed: int, first: Mapping[str, Any] | None = None) -> list[Choice]:
+def draw_trials(space: Space, trials: int, seed: int) -> list[Choice]:
     """Different points of a space: the defaults first (nothing chosen), the others by Optuna's random sampler.
 
     They are drawn before any is tried: what one process finds does not change what another tries, and a search that
@@ -67,7 +67,6 @@ def draw_trials(space: Space, trials: int, seed: int, first: Mapping[str, Any] |
         space: values by name.
         trials: how many; fewer where the space has no more.
         seed: of the draw.
-        first: the first point instead of the defaults, so far as its names are the space's.
     """
     import optuna
 
@@ -76,7 +75,7 @@ def draw_trials(space: Space, trials: int, seed: int, first: Mapping[str, Any] |
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     places = {name: optuna.distributions.IntDistribution(0, len(values) - 1) for name, values in space.items()}
-    chosen: list[Choice] = [{name: value for name, value in (first or {}).items() if name in space}]
+    chosen: list[Choice] = [{}]
     for _ in range(50 * trials):
         if len(chosen) == trials:
             break

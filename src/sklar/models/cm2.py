@@ -69,7 +69,8 @@ class CM2Published(CM2, Generative):
     ``"frank"``, ``"clayton"`` and ``"student"``; with more modalities that is a vine of such pairs.
 
     Departs from the paper: the copula ties coordinate ``j`` with coordinate ``j``, since Sklar's theorem is for
-    scalars; weights of the mixtures are parameters, not a network's output; the fused embeddings go side by side into a
+    scalars; embeddings keep their length (on a sphere the mixtures would be no densities); weights of the mixtures are
+    parameters, not a network's output; two components in place of three; the fused embeddings go side by side into a
     network with one hidden layer, not through an LSTM. The paper has no decoders; here they learn beside the model,
     from embeddings held fixed, so that its draws can be looked at.
 
@@ -81,6 +82,8 @@ class CM2Published(CM2, Generative):
         correlation: where the copula starts.
         options: further arguments of the copula.
         weight: of the density (the paper's 1e-6 is as good as none).
+        gradient: whether what is drawn carries gradients back to the marginals, the paper's gradient-preserving
+            sampling; without, draws are held fixed.
         settings: see `FusionModel`.
 
     References:
@@ -91,10 +94,10 @@ class CM2Published(CM2, Generative):
     arm = "published"
     card: ClassVar[Card] = Card(
         PAPER,
-        departs="a copula a coordinate; mixture weights are parameters; a network with one hidden layer in place of "
-        "the LSTM; decoders beside the model",
+        departs="a copula a coordinate; embeddings of any length; mixture weights are parameters; a network with one "
+        "hidden layer in place of the LSTM; decoders beside the model",
         generates=True,
-        space={"weight": (1e-6, 0.006, 0.02, 0.06), "correlation": (0.5, 0.15)},
+        space={"weight": (1e-6, 0.006, 0.02, 0.06), "correlation": (0.5, 0.15), "components": (2, 3)},
     )
 
     def __init__(
@@ -106,13 +109,15 @@ class CM2Published(CM2, Generative):
         correlation: float = 0.5,
         options: Mapping[str, Any] | None = None,
         weight: float = 0.02,
+        gradient: bool = True,
         **settings: Any,
     ) -> None:
         super().__init__(inputs, **settings)
-        self.weight = weight
+        self.weight, self.gradient = weight, gradient
         self.settings |= {
             "copula": copula, "marginal": marginal, "components": components, "correlation": correlation,
             "options": None if options is None else dict(options), "weight": weight,
+            "gradient": gradient,
         }  # fmt: skip
         start = 0.0 if copula == "independence" else correlation
         self.joint = Joint(dict.fromkeys(self.inputs, self.dim), marginal, copula, "paired", components, start, options)
@@ -127,6 +132,8 @@ class CM2Published(CM2, Generative):
             points = quasi_normal(draws, (1, count, self.dim), dtype=mean.dtype).to(mean.device)
             noise = points.expand(-1, rows, -1, -1)
         drawn = self.joint.marginals.from_scores(list(noise.unbind(2)), ~observed)
+        if not self.gradient:
+            drawn = [each.detach() for each in drawn]
         return {
             name: torch.where(observed[:, m, None], code[m].mean, drawn[m])  # in a model the alignment is the identity
             for m, name in enumerate(self.names)

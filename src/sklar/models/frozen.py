@@ -1,4 +1,4 @@
-"""A model trained on complete rows, made to answer incomplete ones by a joint of its frozen embeddings."""
+"""A model trained on complete rows, made to answer incomplete ones by completing its frozen embeddings."""
 
 from __future__ import annotations
 
@@ -11,34 +11,33 @@ from torch import Tensor
 
 from sklar.data import Batch, Rows
 from sklar.encoders import Encoder
-from sklar.joint import Joint, JointMixture
 from sklar.joint.checks import check_observed
 from sklar.models.base import ROWS_AT_ONCE, ROWS_TO_START, FusionModel, Source, evaluating
 from sklar.models.card import Card
 from sklar.models.code import Code, Encoded, present
+from sklar.models.fill import FILLS, Fill
 from sklar.models.noise import Noise
 from sklar.models.recipe import NO_RECIPE
 
-COMPONENTS = (1, 5, 10, 20)  # of the mixture, chosen on held-out rows
-
 
 class Frozen(FusionModel):
-    """Another model trained on complete rows alone; then a joint of its embeddings draws what a row lacks.
+    """Another model trained on complete rows alone; then what a row lacks is filled in among its embeddings.
 
     The other model predicts from complete rows alone: incomplete training rows are left out of its loss. When it is
-    trained, its encoders are frozen, and a mixture of joints with shrunk covariances (`JointMixture.fit`, which chooses
-    number of components and shrinkage) is fitted to the embeddings of rows that they were not trained on, since those
-    of the others are less spread: the validation rows and the incomplete training rows. Labels are not used. A
-    prediction is the other model's, averaged over draws of the missing embeddings given the observed ones, from a fixed
-    quasi-random set.
+    trained, its encoders are frozen, and what completes embeddings (`sklar.models.fill.FILLS`) is fitted to those of
+    rows that they were not trained on, since those of the others are less spread: the validation rows and the
+    incomplete training rows. Labels are not used. A prediction is the other model's, averaged over the completions. The
+    default is a mixture of joints with shrunk covariances, from which the missing embeddings are drawn given the
+    observed ones; the others are other joints, and the rules that they are to be held against.
 
     It is the frozen setting with the interface of every other model: the yardstick for what training on incomplete rows
-    is worth. Until the joint is fitted, zeros stand for the missing embeddings; early stopping sees validation rows so.
+    is worth. Until the fill is fitted, zeros stand for the missing embeddings; early stopping sees validation rows so.
 
     Args:
         inputs: see `FusionModel`.
         head: the other model, a name in `sklar.models.MODELS`: one that fuses embeddings.
         options: its own settings.
+        fill: what completes the embeddings, a name in `FILLS`.
         settings: see `FusionModel`. Of the recipe only ``draws`` and ``jitter`` count: the rest is for incomplete
             rows, or other heads.
 
@@ -49,7 +48,7 @@ class Frozen(FusionModel):
     name = "frozen"
     card: ClassVar[Card] = Card(
         "multiple imputation (Little & Rubin, 2019), of the embeddings of a model trained on complete rows",
-        departs="imputed by a mixture of Gaussian joints, without the label",
+        departs="imputed by a mixture of Gaussian joints or a simple rule, without the label",
         recipe=False,
         in_training=False,
         space={"recipe.jitter": (1.5, 1.0, 0.5, 0.0)},
@@ -60,6 +59,7 @@ class Frozen(FusionModel):
         inputs: Mapping[str, int | Mapping[str, Any]],
         head: str = "concat",
         options: Mapping[str, Any] | None = None,
+        fill: str = "mixture",
         **settings: Any,
     ) -> None:
         from sklar.models import make_model  # the registry, which holds this class
@@ -75,16 +75,18 @@ class Frozen(FusionModel):
                 f"frozen completes embeddings, but {head!r} needs {self.inner.card.needs}: choose a head that fuses "
                 "embeddings, for instance 'concat'"
             )
-        self.settings |= {"head": head, "options": dict(options or {})}
+        if fill not in FILLS:
+            raise ValueError(f"unknown fill {fill!r}; choose one of {list(FILLS)}")
+        self.settings |= {"head": head, "options": dict(options or {}), "fill": fill}
         # Encoders, outcome, alignment and noise are the other model's: registered once, known here by plain attributes.
         for part in ("encoders", "outcome", "aligner", "jitter"):
             delattr(self, part)
             object.__setattr__(self, part, getattr(self.inner, part))
-        self.joint: JointMixture | None = None
+        self.fill: Fill | None = None
 
     @torch.no_grad()
     def start(self, rows: Rows, seed: int = 0) -> None:
-        """As `FusionModel.start`, from at most 2,048 complete training rows; a joint fitted before is forgotten.
+        """As `FusionModel.start`, from at most 2,048 complete training rows; a fill fitted before is forgotten.
 
         Raises:
             ValueError: no training row is complete.
@@ -95,7 +97,7 @@ class Frozen(FusionModel):
                 f"none of the {len(rows)} training rows has all of {self.names}: frozen trains on complete rows; leave "
                 "out the modality that is never seen with the others, or choose a model that trains on incomplete rows"
             )
-        self.joint = None
+        self.fill = None
         order = torch.randperm(len(complete), generator=torch.Generator().manual_seed(seed))
         self.inner.start(rows[complete[order[:ROWS_TO_START]].sort().values], seed)
 
@@ -114,22 +116,22 @@ class Frozen(FusionModel):
 
     @torch.no_grad()
     def finish(self, rows: Rows, validation: Rows, seed: int) -> None:
-        """Fit the joint to the embeddings of the validation rows and of the incomplete training rows.
+        """Fit the fill to the embeddings of the validation rows and of the incomplete training rows.
 
         Raises:
-            ValueError: fewer than two of them have some modality.
+            ValueError: fewer than two of them have some modality (joints).
         """
         incomplete = (~rows.observed.all(-1)).nonzero().flatten().cpu()
         parts = [self._embed(validation, torch.arange(len(validation)))]
         if len(incomplete):
             parts.append(self._embed(rows, incomplete))
         z, observed = (torch.cat(values) for values in zip(*parts, strict=True))
-        self.joint = JointMixture.fit(
-            dict(zip(self.names, z.unbind(1), strict=True)), observed, components=COMPONENTS, seed=seed
-        )
+        fill = self._blank_fill()
+        fill.fit(z, observed, seed)
+        self.fill = fill
 
     def _embed(self, rows: Rows, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Means of some rows' embeddings ``(n, M, d)``, float64 so that the joint is fitted in it, and their mask."""
+        """Means of some rows' embeddings ``(n, M, d)``, float64 so that joints are fitted in it, and their mask."""
         parts = []
         for part in places.split(ROWS_AT_ONCE):
             batch = self.check(rows[part])
@@ -143,15 +145,10 @@ class Frozen(FusionModel):
         return self.inner.encode(batch)
 
     def outputs(self, code: Code, observed: Tensor, draws: int, source: Source) -> Tensor:
-        """The other model's outputs for ``draws`` completions of every row; times its own draws, if it has any."""
+        """The other model's outputs for at most ``draws`` completions of every row; times its own draws, if any."""
         z = present(code, observed)
-        rows, draws = len(z), 1 if self.joint is None else draws
-        completed = z[None]
-        if self.joint is not None:
-            named = dict(zip(self.names, z.double().unbind(1), strict=True))
-            drawn = self.joint.impute(named, observed, noise=self.joint.noise(draws))
-            completed = torch.stack(list(drawn.values()), 2).to(z)
-        flat = completed.flatten(0, 1)
+        completed = z[None] if self.fill is None else self.fill(z, observed, draws)
+        (draws, rows), flat = completed.shape[:2], completed.flatten(0, 1)
         scales = [torch.where(seen[:, None], each.log_scale, 0.0) for each, seen in zip(code, observed.T, strict=True)]
         whole = [Encoded(flat[:, m], scale.repeat(draws, 1)) for m, scale in enumerate(scales)]
         outputs = self.inner.outputs(whole, observed.new_ones(len(flat), len(code)), draws, None)
@@ -162,16 +159,12 @@ class Frozen(FusionModel):
         return self.inner.encoder(name)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Make the joint that the weights hold, or none, before torch fills it: its size is not among the settings."""
-        weights = state_dict.get(f"{prefix}joint.logits")
-        self.joint = None if weights is None else self._blank_joint(len(weights)).to(self.anchor.device)
+        """Make the fill that the weights hold, or none, before torch fills it."""
+        self.fill = self._blank_fill() if any(name.startswith(f"{prefix}fill.") for name in state_dict) else None
         super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def _blank_joint(self, components: int) -> JointMixture:
-        """A joint of the shape that `JointMixture.fit` gives."""
-        widths = dict.fromkeys(self.names, self.dim)
-        joints = [Joint(widths, "independent", "gaussian", "full", components=1) for _ in range(components)]
-        return JointMixture(joints).double().requires_grad_(False)
+    def _blank_fill(self) -> Fill:
+        return FILLS[self.settings["fill"]](dict.fromkeys(self.names, self.dim)).to(self.anchor.device)
 
 
 def _of_rows(noise: Noise, chosen: Tensor) -> Noise:

@@ -30,6 +30,7 @@ class Jitter(nn.Module):
         self.amount = amount
         for m, places in enumerate(numbers):
             self.register_buffer(f"spread_{m}", None if places is None else places.float())
+            self.register_buffer(f"numbers_{m}", places, persistent=False)
 
     def spread(self, m: int) -> Tensor | None:
         """Standard deviations of a modality's features within a class, ``(F,)``; zero for what is no number."""
@@ -48,7 +49,7 @@ class Jitter(nn.Module):
         for m, x in enumerate(inputs):
             spread, shown = self.spread(m), observed[:, m]
             if spread is not None and bool(shown.any()):
-                spread.copy_(within(x[shown], groups[shown]) * (spread > 0))
+                spread.copy_(within(x[shown], groups[shown]) * getattr(self, f"numbers_{m}"))
 
     def forward(self, batch: Batch, noise: Noise) -> Batch:
         """A batch (from `FusionModel.check`) with noise on its inputs."""

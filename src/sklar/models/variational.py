@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, ClassVar
 
 import torch
@@ -97,7 +96,7 @@ class VariationalCopula(Generative):
         **settings: Any,
     ) -> None:
         if objective == "bound":
-            if settings.get("recipe") not in (None, NO_RECIPE, asdict(NO_RECIPE)):
+            if settings.get("recipe") is not None and self.recipe_of(settings["recipe"]) != NO_RECIPE:
                 raise ValueError("the bound is an objective of its own: leave the recipe out, or choose 'recipe'")
             settings["recipe"] = NO_RECIPE
         super().__init__(inputs, **settings)

@@ -15,7 +15,8 @@ class Lender:
     Each row draws a rate, uniform between 0 and ``rate``, and borrows each modality that it lacks with that probability
     from a row drawn from all those of its group that have it, a modality for itself. Within a group what is lent is
     independent of the rest of the row: pairs of modalities that no row has together are learned from as if they were
-    independent given the target. Unlabelled rows neither lend nor borrow.
+    independent given the target, and that a modality is there tells less of the target than it did. Unlabelled rows
+    neither lend nor borrow. A row that lends is read whole.
 
     Args:
         rows: training rows.
