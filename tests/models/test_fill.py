@@ -31,10 +31,15 @@ def holes(count=30):
 
 
 @pytest.mark.parametrize("name", FILLS)
-def test_what_is_observed_stays_and_what_is_said_is_finite(name):
-    fill, _, _ = fitted(name)
+def test_what_is_observed_stays_and_what_is_said_is_finite_saved_and_a_rows_own(name):
+    fill, _, _ = fitted(name, 30)
     z, observed, seen = holes()
     completed = fill(seen, observed, 5)
+    again = FILLS[name](WIDTHS)
+    again.load_state_dict(fill.state_dict())
+    assert torch.equal(again(seen, observed, 5), completed)
+    alone = torch.cat([fill(seen[i : i + 1], observed[i : i + 1], 5) for i in range(10)], 1)
+    assert torch.allclose(alone, completed[:, :10], atol=1e-6)
     assert completed.shape[1:] == z.shape
     assert 1 <= len(completed) <= 10
     assert completed.dtype == z.dtype
@@ -125,14 +130,14 @@ def test_a_modality_that_no_row_has_beside_what_is_observed_gets_the_mean(name):
     assert torch.allclose(completed[:, 0::2, 2], expected.expand_as(completed[:, 0::2, 2]), atol=0.05)
 
 
-@pytest.mark.parametrize("name", ["gaussian", "student", "factor", "mixture"])
+@pytest.mark.parametrize("name", ["gaussian", "student"])
 def test_joints_say_more_than_marginal_draws(name):
     """Where modalities share a part, draws given one of them are nearer to the truth."""
-    z, _ = data(200, seed=2)
-    observed = torch.tensor([True, False, False]).expand(200, 3)
+    z, _ = data(100, seed=2)
+    observed = torch.tensor([True, False, False]).expand(100, 3)
     seen = torch.where(observed[..., None], z, 0.0)
 
     def error(which):
-        return (fitted(which, 300)[0](seen, observed, 64).mean(0) - z)[:, 1:].square().mean()
+        return (fitted(which, 150)[0](seen, observed, 64).mean(0) - z)[:, 1:].square().mean()
 
     assert error(name) < 0.7 * error("marginal")
