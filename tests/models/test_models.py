@@ -206,8 +206,8 @@ def test_damaged_checkpoints(tmp_path):
         settings.write_text(f'{{"model": "concat", "settings": {content}}}')
         with pytest.raises(ValueError, match=r"model\.json"):
             load_model(tmp_path)
-    save_model(model("cm2_published"), tmp_path)
-    settings.write_text(settings.read_text().replace('"cm2_published"', '"variational_copula"').replace(": 16", ": 8"))
+    save_model(model("mopoe"), tmp_path)
+    settings.write_text(settings.read_text().replace('"mopoe"', '"mmvae"').replace(": 16", ": 8"))
     with pytest.raises(ValueError, match=r"does not belong to .*model\.json"):
         load_model(tmp_path)
     poisoned = model("concat")

@@ -103,7 +103,7 @@ def test_a_torn_state_file_is_not_used(tmp_path):
 
 def interrupted(folder, at):
     """A run that fails at a step."""
-    model, calls = fresh(), [0]
+    model, calls = fresh(recipe=DISTURBED), [0]
     loss = model.loss
 
     def failing(*arguments):
