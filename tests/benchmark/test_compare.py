@@ -9,7 +9,8 @@ import yaml
 
 from sklar.benchmark import compare
 from sklar.benchmark.compare import choose, run_benchmark
-from sklar.benchmark.grid import Arm, BenchmarkConfig, trials, version_of
+from sklar.benchmark.grid import Arm, BenchmarkConfig, Condition, trials, version_of
+from sklar.benchmark.tidy import read_scores
 from sklar.benchmark.trial import run_trial
 from sklar.data import Missingness, open_dataset
 from sklar.data.digits_folder import prepare_digits
@@ -37,6 +38,9 @@ def test_every_arm_has_its_scores_and_the_best_trial_is_chosen_by_validation(con
     records = run_benchmark(config)
     said = capsys.readouterr().out
     assert json.loads((config.run.out / "results.json").read_text()) == records
+    assert read_scores(config.run.out / "scores.parquet") == [
+        {"dataset": "", "condition": "", **{k: v for k, v in r.items() if v is not None}} for r in records
+    ]
     per_seed = 2 + 7  # two tests, seven patterns
     assert len(records) == 2 * 2 * per_seed
     assert {r["pattern"] for r in records if r["setting"] == "tests"} == {"whole", "half"}
@@ -172,6 +176,21 @@ def test_a_trial_that_fails_is_told_and_does_not_stop_the_others(config, tmp_pat
                for s in (0, 1) for n, v in ((0, 1.0), (1, 0.5))]  # fmt: skip
     results[1] = {k: v for k, v in results[1].items() if k not in ("validation_loss", "scores")} | {"error": "E"}
     assert choose(results, ["a", "b"]) == {"a": 0}  # one seed failed the better one
+
+
+def test_a_comparison_has_a_part_for_every_dataset_and_condition(config):
+    half = Missingness("mcar", 0.5)
+    conditions = {"half": Condition(missing=half), "few": Condition(labelled=20, unlabelled=True)}
+    whole = replace(config, datasets={"x": config.run.data / "x", "y": config.run.data / "y"}, conditions=conditions)
+    parts = whole.parts()
+    assert list(parts) == [("x", "half"), ("x", "few"), ("y", "half"), ("y", "few")]
+    run = parts["y", "few"].run
+    assert (run.data, run.out) == (config.run.data / "y", config.run.out / "y" / "few")
+    assert (run.labelled, run.unlabelled, run.missing) == (20, True, config.run.missing)
+    run = parts["x", "half"].run
+    assert (run.labelled, run.unlabelled, run.missing) == (config.run.labelled, config.run.unlabelled, half)
+    assert all(part.parts() == {("", ""): part} for part in parts.values())
+    assert replace(config, conditions=conditions).parts()["", "few"].run.out == config.run.out / "few"
 
 
 @pytest.mark.parametrize(

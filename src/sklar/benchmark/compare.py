@@ -13,6 +13,7 @@ from typing import Any
 from sklar.benchmark.grid import BenchmarkConfig, Trial, trials, version_of
 from sklar.benchmark.predictions import read_predictions
 from sklar.benchmark.significance import differences
+from sklar.benchmark.tidy import write_scores
 from sklar.benchmark.trial import run_trial, scored
 from sklar.benchmark.workers import side_by_side
 from sklar.data import Dataset, open_dataset
@@ -27,24 +28,28 @@ from sklar.training.run import content_digest, prepare_run, to_yaml, with_absolu
 def run_benchmark(config: BenchmarkConfig) -> list[Record]:
     """Run what is not done yet, print the tables, write what was found; a stopped comparison goes on where it was.
 
-    The folder gets ``results.json``, the scores; ``differences.json``, the distances from the reference with their
+    The folder gets ``scores.parquet``, all scores, a row a number; for each dataset and condition ``results.json``, the
+    scores; ``differences.json``, the distances from the reference with their
     intervals; and ``chosen/ARM.yaml``, each arm's chosen settings for `sklar train`.
 
     Args:
-        config: what is compared, on one dataset or on several, one after the other.
+        config: what is compared, on one dataset and condition or on several, one after the other.
 
     Returns:
-        Scores of each arm's chosen trial, a record a seed and test, of each dataset.
+        Scores of each arm's chosen trial, a record a seed and test, of each dataset and condition.
 
     Raises:
         FileNotFoundError, ValueError, KeyError, TypeError: data or settings that make no run, before any is trained.
     """
-    found = {}
-    for label, part in config.parts().items():
-        if label:
-            print(f"{label}: {part.run.data}")
-        found[label] = _compare(part)
-    return [{"dataset": label, **record} if label else record for label, part in found.items() for record in part]
+    found: list[Record] = []
+    for (dataset, condition), part in config.parts().items():
+        where = {"dataset": dataset, "condition": condition}
+        if dataset or condition:
+            print(" / ".join(filter(None, where.values())))
+        found += [{**{k: v for k, v in where.items() if v}, **record} for record in _compare(part)]
+    if found:
+        write_scores(config.run.out / "scores.parquet", found)
+    return found
 
 
 def _compare(config: BenchmarkConfig) -> list[Record]:

@@ -16,6 +16,7 @@ from sklar.models import MODELS
 from sklar.training.config import RunConfig
 
 PATTERNS = ("none", "single", "all")
+EVIDENCE = ("imputation", "alignment")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,25 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """What the models learn from, where it is not what the run says; None leaves that as it is.
+
+    Attributes:
+        missing: what is removed from training and validation rows.
+        labelled: number of training rows that keep their label.
+        unlabelled: whether training rows without a label take part.
+    """
+
+    missing: Missingness | None = None
+    labelled: int | None = None
+    unlabelled: bool | None = None
+
+    def of(self, run: RunConfig) -> RunConfig:
+        """A run under this condition."""
+        return replace(run, **{name: value for name, value in vars(self).items() if value is not None})
+
+
+@dataclass(frozen=True)
 class BenchmarkConfig:
     """Models compared on the same splits, with the same encoders and the same number of trials.
 
@@ -53,10 +73,14 @@ class BenchmarkConfig:
             with the lowest validation loss, averaged over the seeds, counts; test rows decide nothing.
         search_seeds: with how many seeds they are tried; with the others only the one that counts is. Default: all.
         tests: mechanisms that remove modalities from the test rows, by their labels, each a table's column.
+        evidence: what is scored beside predictions, on complete rows: imputation, the draws of missing inputs under
+            ``patterns``; alignment, the retrieval of one modality's row from another's embedding.
         patterns: which missing patterns complete test rows are scored under as well: none, single (each modality
             alone) or all.
         split: the rows that are scored: test or validation.
         datasets: several dataset folders by their labels, instead of the run's ``data``: one comparison each.
+        conditions: several conditions of training by their labels, for instance rates of missing values, mechanisms or
+            numbers of labels: one comparison each, on every dataset.
         processes: trials run side by side; by default one a core.
         shard: "i/n": only every n-th trial, from the i-th on; the machines that run the others share the folder, or
             their ``trials`` are brought together. Each stops where it needs a trial of another; run them again then.
@@ -71,22 +95,25 @@ class BenchmarkConfig:
     trials: int = 8
     search_seeds: int | None = None
     tests: dict[str, Missingness] = field(default_factory=lambda: {"as it is": Missingness()})
+    evidence: tuple[str, ...] = ()
     patterns: str = "none"
     split: str = "test"
     datasets: dict[str, Path] = field(default_factory=dict)
+    conditions: dict[str, Condition] = field(default_factory=dict)
     processes: int | None = None
     shard: str = "1/1"
     version: str | None = None
     dry_run: bool = False
 
-    def parts(self) -> dict[str, BenchmarkConfig]:
-        """A comparison a dataset, by its label, each in a folder of its own."""
-        if not self.datasets:
-            return {"": self}
-        return {
-            label: replace(self, run=replace(self.run, data=data, out=self.run.out / label), datasets={})
-            for label, data in self.datasets.items()
-        }
+    def parts(self) -> dict[tuple[str, str], BenchmarkConfig]:
+        """A comparison a dataset and condition, by their labels (empty where there is one), in folders of their own."""
+        found = {}
+        for dataset, data in (self.datasets or {"": self.run.data}).items():
+            for label, condition in (self.conditions or {"": Condition()}).items():
+                out = self.run.out.joinpath(*filter(None, (dataset, label)))
+                run = condition.of(replace(self.run, data=data, out=out))
+                found[dataset, label] = replace(self, run=run, datasets={}, conditions={})
+        return found
 
     def __post_init__(self) -> None:
         if not self.models or self.seeds < 1 or self.trials < 1:
@@ -98,6 +125,8 @@ class BenchmarkConfig:
                 raise ValueError(f"models, {label!r}: unknown model {arm.model!r}; choose one of {list(MODELS)}")
         if self.reference not in self.models:
             raise ValueError(f"reference {self.reference!r} is none of the models {list(self.models)}")
+        if set(self.evidence) - set(EVIDENCE):
+            raise ValueError(f"evidence is some of {list(EVIDENCE)}, got {list(self.evidence)}")
         if self.patterns not in PATTERNS:
             raise ValueError(f"unknown patterns {self.patterns!r}; choose one of {list(PATTERNS)}")
         if self.split not in ("validation", "test"):
@@ -125,6 +154,7 @@ class Trial:
         tests: see `BenchmarkConfig`.
         patterns: see `BenchmarkConfig`.
         split: see `BenchmarkConfig`.
+        evidence: see `BenchmarkConfig`.
     """
 
     arm: str
@@ -135,6 +165,7 @@ class Trial:
     tests: dict[str, Missingness]
     patterns: str
     split: str
+    evidence: tuple[str, ...] = ()
 
     def key(self, content: str, version: str) -> str:
         """What the result depends on, hashed: 20 hexadecimal digits.
@@ -170,7 +201,9 @@ def trials(config: BenchmarkConfig, best: Mapping[str, int] | None = None) -> It
                         encoders={**config.run.encoders, **arm.encoders}, missing=arm.missing or config.run.missing,
                     )  # fmt: skip
                     run = apply(base, choice)
-                    yield Trial(label, seed, number, choice, run, config.tests, config.patterns, config.split)
+                    yield Trial(
+                        label, seed, number, choice, run, config.tests, config.patterns, config.split, config.evidence
+                    )
 
 
 def _space(config: BenchmarkConfig, arm: Arm) -> Space:

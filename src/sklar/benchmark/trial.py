@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sklar.benchmark.evidence import alignment, imputation
 from sklar.benchmark.grid import Trial
 from sklar.benchmark.predictions import Said, write_predictions
 from sklar.copulas.patterns import all_patterns
@@ -48,10 +49,11 @@ def run_trial(trial: Trial, file: Path) -> None:
         result |= {
             "validation_loss": calibrated,
             "scores": [
-                {"setting": each.setting, "pattern": each.pattern, **_finite(score(each.mean, target[each.rows]))}
-                for each in said
+                *({"setting": each.setting, "pattern": each.pattern, "number": len(each.rows),
+                   **_finite(score(each.mean, target[each.rows]))} for each in said),
+                *(_finite(record) for record in beside(model, part, trial)),
             ],
-        }
+        }  # fmt: skip
         write_predictions(file.with_suffix(".parquet"), said)
     except (ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
         result["error"] = f"{type(error).__name__}: {error}"
@@ -91,13 +93,35 @@ def predictions(model: FusionModel, part: Dataset, trial: Trial) -> Iterator[Sai
     for label, missing in trial.tests.items():
         left = remove(part, model, missing, seed_of(trial.seed, TEST) % 2**31)
         yield _said("tests", label, model, Feed(left, model), torch.arange(len(part)))
-    if trial.patterns == "none":
-        return
     every = Feed(part, model)
     complete = every.observed.all(-1).nonzero().flatten()
-    for pattern in all_patterns(len(model.names)):
-        if trial.patterns == "all" or int(pattern.sum()) == 1:
-            yield _said("patterns", pattern_name(model.names, pattern), model, every[complete].see(pattern), complete)
+    for pattern in chosen_patterns(len(model.names), trial.patterns):
+        yield _said("patterns", pattern_name(model.names, pattern), model, every[complete].see(pattern), complete)
+
+
+def beside(model: FusionModel, part: Dataset, trial: Trial) -> Iterator[Record]:
+    """The other kinds of evidence that a trial asks for, on the complete rows.
+
+    Args:
+        model: a trained model.
+        part: the rows to score, from `scored`.
+        trial: its evidence and patterns.
+    """
+    if not trial.evidence:
+        return
+    every = Feed(part, model)
+    complete = every[every.observed.all(-1).nonzero().flatten()]
+    if "imputation" in trial.evidence:
+        seed = seed_of(trial.seed, TEST) % 2**31
+        yield from imputation(model, complete, chosen_patterns(len(model.names), trial.patterns), seed)
+    if "alignment" in trial.evidence:
+        yield from alignment(model, complete)
+
+
+def chosen_patterns(modalities: int, which: str) -> Tensor:
+    """Patterns by the name in `PATTERNS`, bool ``(P, M)``."""
+    every = all_patterns(modalities)
+    return every[{"none": every.sum(-1) < 0, "single": every.sum(-1) == 1, "all": every.any(-1)}[which]]
 
 
 def _said(setting: str, label: str, model: FusionModel, rows: Rows, places: Tensor) -> Said:

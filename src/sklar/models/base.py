@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sklar.copulas.patterns import random_subpattern
 from sklar.data import Batch, Rows
 from sklar.encoders import Encoder, make_encoder, mlp
+from sklar.joint import Joint, JointMixture
 from sklar.joint.checks import check_observed
 from sklar.models.alignment import Alignment
 from sklar.models.blend import Blend
@@ -182,6 +183,10 @@ class FusionModel(nn.Module):
             validation: held-out rows.
             seed: of everything random.
         """
+
+    def embedding_joint(self) -> Joint | JointMixture | None:
+        """The joint distribution of the embeddings that the model has learned, which scores how two match; or None."""
+        return None
 
     def generate(
         self, batch: Batch, num_samples: int = 16, generator: torch.Generator | None = None, noise: bool = False

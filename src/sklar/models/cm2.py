@@ -123,6 +123,10 @@ class CM2Published(CM2, Generative):
         self.joint = Joint(dict.fromkeys(self.inputs, self.dim), marginal, copula, "paired", components, start, options)
         self.head = mlp(len(self.inputs) * self.dim, self.hidden, self.outcome.size, self.dropout)
 
+    def embedding_joint(self) -> Joint:
+        """The joint density of the objective."""
+        return self.joint
+
     def _draws(self, code: Code, observed: Tensor, draws: int, source: Source) -> dict[str, Tensor]:
         """The observed embeddings, and draws from their own marginals for the others, ``{name: (S, B, d)}``."""
         mean, (rows, count) = code[0].mean, observed.shape

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from sklar.data import Batch, Rows
 from sklar.encoders import Encoder
+from sklar.joint import Joint, JointMixture
 from sklar.joint.checks import check_observed
 from sklar.models.base import ROWS_AT_ONCE, ROWS_TO_START, FusionModel, Source, evaluating
 from sklar.models.card import Card
 from sklar.models.code import Code, Encoded, present
-from sklar.models.fill import FILLS, Fill
+from sklar.models.fill import FILLS, Drawn, Fill
 from sklar.models.noise import Noise
 from sklar.models.recipe import NO_RECIPE
 
@@ -153,6 +154,10 @@ class Frozen(FusionModel):
         whole = [Encoded(flat[:, m], scale.repeat(draws, 1)) for m, scale in enumerate(scales)]
         outputs = self.inner.outputs(whole, observed.new_ones(len(flat), len(code)), draws, None)
         return outputs.unflatten(1, (draws, rows)).flatten(0, 1)
+
+    def embedding_joint(self) -> Joint | JointMixture | None:
+        """The joint from which missing embeddings are drawn, where the fill is one."""
+        return self.fill.joint if isinstance(self.fill, Drawn) else None
 
     def encoder(self, name: str) -> Encoder:
         """The encoder of a modality."""

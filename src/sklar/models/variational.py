@@ -136,6 +136,10 @@ class VariationalCopula(Generative):
                 z = self._named([each.mean for each in self.encode(batch)])
             start_root(self.joint, z, batch.observed, torch.Generator().manual_seed(seed))
 
+    def embedding_joint(self) -> Joint | JointMixture:
+        """The prior of the embeddings."""
+        return self.joint
+
     # Embeddings.
 
     def _posterior_draws(self, code: Code, observed: Tensor, noise: Tensor) -> Tensor:

@@ -7,10 +7,16 @@ from collections.abc import Sequence
 from sklar.evaluation import Record, by_seed, estimate, paired_difference
 from sklar.report.tables import Table, models_of, patterns_of, plus_minus
 
-LESS_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae")
-SHOWN = ("accuracy", "log_loss", "auroc", "auprc", "rmse", "r2")
+LESS_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae", "energy", "crps", "pit")
+SHOWN = (
+    "accuracy", "log_loss", "auroc", "auprc", "rmse", "r2", "energy", "crps", "coverage_80", "match_mrr", "cosine_mrr",
+    "effective_rank",
+)  # fmt: skip
 DECIDING = ("log_loss", "accuracy", "auroc", "rmse")
-LABELS = {"tests": "the test rows", "patterns": "each pattern"}
+LABELS = {
+    "tests": "the test rows", "patterns": "each pattern", "imputation": "what each pattern lacks, drawn",
+    "alignment": "one modality's row found from another's", "embeddings": "the embeddings",
+}  # fmt: skip
 
 
 def comparison_tables(records: Sequence[Record], reference: str) -> list[Table]:
@@ -24,7 +30,7 @@ def comparison_tables(records: Sequence[Record], reference: str) -> list[Table]:
         _table(records, setting, metric, reference)
         for setting in dict.fromkeys(r["setting"] for r in records)
         for metric in SHOWN
-        if any(r.get(metric) is not None for r in records)
+        if any(r.get(metric) is not None for r in records if r["setting"] == setting)
     ]
 
 

@@ -1,0 +1,64 @@
+"""How good draws of what is missing are: sharpness and calibration, in the units that they are given in."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sklar.evaluation.metrics import energy_score
+
+LEVELS = (50, 80, 95)  # percent, of the intervals
+
+
+def imputation_scores(draws: Tensor, truth: Tensor) -> dict[str, float]:
+    """Scores of draws from a predictive distribution.
+
+    ``energy``: energy score of a row's features together; ``crps``: continuous ranked probability score of each
+    feature, averaged; ``coverage_50`` and so on: share of the true values within the draws' central intervals;
+    ``width_80``: mean width of that interval; ``pit``: mean distance between the quantiles of the probability integral
+    transforms, all features together, and a uniform's, 0 to .5.
+
+    Args:
+        draws: ``(S, N, F)``, at least twenty draws so that the widest interval has ends.
+        truth: ``(N, F)``.
+
+    Raises:
+        ValueError: too few draws.
+
+    References:
+        Gneiting & Raftery, "Strictly proper scoring rules, prediction, and estimation", JASA 2007.
+    """
+    count = len(draws)
+    if count < 20:
+        raise ValueError(f"intervals of {LEVELS[-1]}% need at least 20 draws, got {count}")
+    pit = transforms(draws, truth)
+    scores = {"energy": energy_score(draws, truth), "crps": float(_crps(draws, truth))}
+    for level in LEVELS:
+        edge = (1 - level / 100) / 2
+        scores[f"coverage_{level}"] = float(((pit >= edge) & (pit <= 1 - edge)).double().mean())
+    ends = torch.quantile(draws.double(), torch.tensor([0.1, 0.9], dtype=torch.float64, device=draws.device), dim=0)
+    scores["width_80"] = float((ends[1] - ends[0]).mean())
+    ordered = pit.flatten().sort().values
+    grid = (torch.arange(len(ordered), device=pit.device, dtype=pit.dtype) + 0.5) / len(ordered)
+    scores["pit"] = float((ordered - grid).abs().mean())
+    return scores
+
+
+def transforms(draws: Tensor, truth: Tensor) -> Tensor:
+    """Probability integral transforms: where each true value stands among its draws, ``(N, F)`` within (0, 1).
+
+    The share of draws below it, draws equal to it counted half: ``(below + equal / 2 + 1/2) / (S + 1)``, which is
+    uniform on its steps where truth and draws have the same distribution.
+    """
+    below = (draws < truth).double().sum(0)
+    equal = (draws == truth).double().sum(0)
+    return (below + 0.5 * equal + 0.5) / (len(draws) + 1)
+
+
+def _crps(draws: Tensor, truth: Tensor) -> Tensor:
+    """``E|X - x| - 1/2 E|X - X'|`` a feature, the second term without bias, from sorted draws; averaged."""
+    count = len(draws)
+    ordered = draws.double().sort(0).values
+    weight = 2 * torch.arange(1, count + 1, device=draws.device, dtype=torch.float64) - count - 1
+    spread = 2 * (weight[:, None, None] * ordered).sum(0) / (count * (count - 1))
+    return ((ordered - truth).abs().mean(0) - 0.5 * spread).mean()
