@@ -15,11 +15,8 @@ import numpy as np
 import torch
 from jsonargparse import ArgumentParser
 from sklearn.base import ClassifierMixin
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold
-from sklearn.svm import SVC
 from torch import Tensor
 
 from sklar.benchmark.grid import Arm, BenchmarkConfig, trials
@@ -32,9 +29,6 @@ from sklar.models.code import Code, Encoded, present
 from sklar.training.run import prepare_run
 
 CLASSIFIERS: dict[str, Callable[[], ClassifierMixin]] = {
-    "support vectors": lambda: CalibratedClassifierCV(
-        SVC(C=5.0), ensemble=False, cv=KFold(5, shuffle=True, random_state=0)
-    ),
     "linear discriminant": lambda: LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
     "logistic regression": lambda: LogisticRegression(C=0.1, max_iter=1000),
 }
