@@ -22,7 +22,7 @@ from torch import Tensor
 from sklar.benchmark.grid import Arm, BenchmarkConfig, trials
 from sklar.benchmark.trial import predictions, scored
 from sklar.data import Batch, Rows, open_dataset
-from sklar.evaluation import SCORES, estimate
+from sklar.evaluation import estimate, prediction_scores
 from sklar.models import NO_RECIPE
 from sklar.models.base import FusionModel, Source, tensor
 from sklar.models.code import Code, Encoded, present
@@ -88,9 +88,9 @@ def main() -> None:
             model.fit(rows).calibrate(validation, trial.seed)
             scores: dict[tuple[str, str], list[float]] = {}
             for said in predictions(model, part, trial):
-                for metric, value in SCORES["classification"](said.mean, target[said.rows]).items():
-                    if metric in ("accuracy", "log_loss"):
-                        scores.setdefault((said.setting, metric), []).append(value)
+                found_here = prediction_scores(said.mean, target[said.rows])
+                for metric in ("accuracy", "log_loss"):
+                    scores.setdefault((said.setting, metric), []).append(found_here[metric])
             for key, values in scores.items():
                 found.setdefault((kind, *key), []).append(sum(values) / len(values))
     print(f"{config.seeds} seeds, mean +- standard error")

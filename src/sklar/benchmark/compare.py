@@ -29,8 +29,8 @@ def run_benchmark(config: BenchmarkConfig) -> list[Record]:
     """Run what is not done yet, print the tables, write what was found; a stopped comparison goes on where it was.
 
     The folder gets ``scores.parquet``, all scores, a row a number; for each dataset and condition ``results.json``, the
-    scores; ``differences.json``, the distances from the reference with their
-    intervals; and ``chosen/ARM.yaml``, each arm's chosen settings for `sklar train`.
+    scores; ``differences.json``, the distances from the reference with their intervals; and ``chosen/ARM.yaml``, each
+    arm's chosen settings for `sklar train`.
 
     Args:
         config: what is compared, on one dataset and condition or on several, one after the other.

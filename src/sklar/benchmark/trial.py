@@ -93,10 +93,14 @@ def predictions(model: FusionModel, part: Dataset, trial: Trial) -> Iterator[Sai
     for label, missing in trial.tests.items():
         left = remove(part, model, missing, seed_of(trial.seed, TEST) % 2**31)
         yield _said("tests", label, model, Feed(left, model), torch.arange(len(part)))
+    patterns = chosen_patterns(len(model.names), trial.patterns)
+    if not len(patterns):
+        return
     every = Feed(part, model)
     complete = every.observed.all(-1).nonzero().flatten()
-    for pattern in chosen_patterns(len(model.names), trial.patterns):
-        yield _said("patterns", pattern_name(model.names, pattern), model, every[complete].see(pattern), complete)
+    rows = every[complete]
+    for pattern in patterns:
+        yield _said("patterns", pattern_name(model.names, pattern), model, rows.see(pattern), complete)
 
 
 def beside(model: FusionModel, part: Dataset, trial: Trial) -> Iterator[Record]:

@@ -28,7 +28,7 @@ class Lender:
     def __init__(self, rows: Rows, names: list[str], groups: Tensor, rate: float) -> None:
         self.rows, self.names, self.rate = rows, names, rate
         observed, self.groups = rows.observed.cpu(), groups.cpu()
-        count = int(self.groups.max()) + 1 if len(groups) else 0
+        count = max(1, int(self.groups.max()) + 1)
         # Of each modality: the rows that have it, by group; where a group's begin among them, and how many there are.
         self.lenders, self.first, self.number = [], [], []
         for m in range(len(names)):
@@ -41,17 +41,16 @@ class Lender:
 
     def __call__(self, chosen: Tensor, noise: Noise) -> Batch:
         """The chosen rows ``(B,)``, with what they have borrowed."""
-        place = {"axis": 0, "device": chosen.device}
-        rates = self.rate * noise.uniform((len(chosen), 1), **place)  # type: ignore[arg-type]
-        wants = noise.uniform((len(chosen), len(self.names)), **place) < rates  # type: ignore[arg-type]
-        which = noise.uniform((len(chosen), len(self.names)), **place).double()  # type: ignore[arg-type]
-        group = self.groups[chosen]
+        shape, device = (len(chosen), len(self.names)), chosen.device
+        rates = self.rate * noise.uniform((len(chosen), 1), 0, device)
+        wants = noise.uniform(shape, 0, device) < rates
+        which = noise.uniform(shape, 0, device).double()
+        group, lacks = self.groups[chosen], ~self.rows.observed[chosen].cpu()
         sources, borrowed = [], []
         for m, (lenders, first, number) in enumerate(zip(self.lenders, self.first, self.number, strict=True)):
             source = chosen.clone()
-            able = group >= 0
-            able[able.clone()] = number[group[able]] > 0
-            takes = able & wants[:, m] & ~self.rows.observed[chosen, m].cpu()
+            able = (group >= 0) & (number[group.clamp(min=0)] > 0)
+            takes = able & wants[:, m] & lacks[:, m]
             there = number[group[takes]]
             source[takes] = lenders[first[group[takes]] + (which[takes, m] * there).long().minimum(there - 1)]
             sources.append(source)
