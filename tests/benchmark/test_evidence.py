@@ -14,7 +14,9 @@ from sklar.copulas.patterns import all_patterns
 from sklar.data import Batch, Missingness
 from sklar.data.digits_folder import prepare_digits
 from sklar.evaluation.imputation import imputation_scores
+from sklar.evaluation.metrics import energy_score
 from sklar.evaluation.retrieval import cosine_scores, effective_rank, retrieval_scores
+from sklar.marginals.alignment import canonical_alignment
 from sklar.models import make_model
 from sklar.training import RunConfig, Schedule
 
@@ -28,6 +30,9 @@ def rows(count=40, seed=0):
     return Batch(inputs, torch.ones(count, 3).bool(), torch.randint(2, (count,), generator=g))
 
 
+LEARNED = rows(30, 7)
+
+
 def model(name, **settings):
     torch.manual_seed(0)
     made = make_model(name, inputs=WIDTHS, classes=2, dim=2, hidden=4, **settings).eval()
@@ -38,7 +43,7 @@ def model(name, **settings):
 @pytest.mark.parametrize("name", ["variational_copula", "mvae"])
 def test_imputation_is_scored_in_standard_deviations_of_the_rows(name):
     made, complete = model(name), rows(50, 1)
-    records = list(imputation(made, complete, all_patterns(3), seed=5))
+    records = list(imputation(made, complete, all_patterns(3), seed=5, learned=LEARNED))
     assert [r["pattern"] for r in records] == ["a", "b", "c", "a+b", "a+c", "b+c"]
     record = next(r for r in records if r["pattern"] == "b")
     drawn = made.generate(
@@ -50,15 +55,22 @@ def test_imputation_is_scored_in_standard_deviations_of_the_rows(name):
     for metric, value in imputation_scores(draws, truth).items():
         assert record[metric] == pytest.approx(value, rel=1e-5)
     assert record["number"] == 50
-    many = next(imputation(made, rows(2 * ROWS, 1), all_patterns(3), seed=5))
+    g = torch.Generator().manual_seed(99)
+    chosen = {n: LEARNED.inputs[n][torch.randint(30, (400, 50), generator=g)] for n in "ac"}
+    marginal = torch.cat([chosen[n] / scale[n] for n in "ac"], -1)
+    assert record["energy_ratio"] == pytest.approx(record["energy"] / energy_score(marginal, truth), rel=0.05)
+    many = next(imputation(made, rows(2 * ROWS, 1), all_patterns(3), seed=5, learned=LEARNED))
     assert many["number"] == ROWS
-    assert list(imputation(model("concat"), complete, all_patterns(3), seed=5)) == []
+    assert list(imputation(model("concat"), complete, all_patterns(3), seed=5, learned=LEARNED)) == []
 
 
 def test_alignment_is_scored_by_the_joint_and_by_cosine():
     made, complete = model("variational_copula"), rows(30, 1)
-    records = list(alignment(made, complete))
+    records = list(alignment(made, complete, LEARNED))
     z = {n: each.mean.detach() for n, each in zip(WIDTHS, made.encode(made.check(complete)), strict=True)}
+    with torch.no_grad():
+        known = [each.mean.double() for each in made.encode(made.check(LEARNED))]
+    maps = dict(zip(WIDTHS, canonical_alignment(known, LEARNED.observed), strict=True))
     pairs = [r for r in records if r["setting"] == "alignment"]
     assert [r["pattern"] for r in pairs] == ["a~b", "a~c", "b~c"]
     for record in pairs:
@@ -67,15 +79,21 @@ def test_alignment_is_scored_by_the_joint_and_by_cosine():
             table = torch.stack([
                 made.joint.match({i: z[i][k].expand(30, -1), j: z[j]}, i, j) for k in range(30)
             ])  # fmt: skip
-        for kind, scores in (("match", table), ("cosine", cosine_scores(z[i], z[j]))):
+        straight = {}
+        for n, (shift, matrix) in maps.items():
+            straight[n] = torch.stack([matrix @ (each.double() - shift) for each in z[n]])
+        for kind, scores in (
+            ("match", table), ("cosine", cosine_scores(z[i], z[j])),
+            ("aligned", cosine_scores(straight[i], straight[j])),
+        ):  # fmt: skip
             for metric, value in retrieval_scores(scores).items():
                 assert record[f"{kind}_{metric}"] == pytest.approx(value, abs=1e-9)
     ranks = {r["pattern"]: r["effective_rank"] for r in records if r["setting"] == "embeddings"}
     assert ranks == pytest.approx({n: effective_rank(z[n]) for n in WIDTHS})
-    plain = next(alignment(model("concat"), complete))
+    plain = next(alignment(model("concat"), complete, LEARNED))
     assert "cosine_mrr" in plain
     assert "match_mrr" not in plain
-    assert list(alignment(model("missingness_only"), complete)) == []
+    assert list(alignment(model("missingness_only"), complete, LEARNED)) == []
 
 
 def test_patterns_by_name():

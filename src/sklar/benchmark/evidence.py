@@ -11,7 +11,9 @@ from torch import Tensor
 from sklar.data import Batch
 from sklar.evaluation import Record, pattern_name
 from sklar.evaluation.imputation import imputation_scores
+from sklar.evaluation.metrics import energy_score
 from sklar.evaluation.retrieval import cosine_scores, effective_rank, retrieval_scores
+from sklar.marginals.alignment import canonical_alignment
 from sklar.models import FusionModel
 from sklar.models.base import evaluating, tensor
 
@@ -20,7 +22,7 @@ ROWS = 300  # evenly spaced among the complete ones, of which missing inputs are
 
 
 @torch.no_grad()
-def imputation(model: FusionModel, complete: Batch, patterns: Tensor, seed: int) -> Iterator[Record]:
+def imputation(model: FusionModel, complete: Batch, patterns: Tensor, seed: int, learned: Batch) -> Iterator[Record]:
     """Scores of the draws of what each pattern lacks, in standard deviations of the rows scored.
 
     Args:
@@ -28,10 +30,12 @@ def imputation(model: FusionModel, complete: Batch, patterns: Tensor, seed: int)
         complete: rows that have every modality; `ROWS` of them are used.
         patterns: bool ``(P, M)``; a complete one is left out.
         seed: of the draws.
+        learned: training rows, from `FusionModel.some`.
 
     Yields:
-        ``{setting: "imputation", pattern, number, energy, ...}``, see `imputation_scores`. Rows of which a feature is
-        unknown are left out.
+        ``{setting: "imputation", pattern, number, energy, ..., energy_ratio}``, see `imputation_scores`; the last is
+        the energy score divided by that of marginal draws, where each missing modality is some training row's. Rows of
+        which a feature is unknown are left out.
     """
     if not model.generates:
         return
@@ -43,37 +47,57 @@ def imputation(model: FusionModel, complete: Batch, patterns: Tensor, seed: int)
     if len(rows) < 2:
         return
     scale = {name: value.std(0).where(value.std(0) > 1e-6, 1.0) for name, value in truth.items()}
+    pools = {name: _pool(model, learned, name) for name in model.names}
     for pattern in patterns[~patterns.all(-1)]:
         hidden = [name for name, shown in zip(model.names, pattern.tolist(), strict=True) if not shown]
         generator = torch.Generator().manual_seed(seed)
         drawn = model.generate(rows.see(pattern), DRAWS, generator, noise=True)
         draws, wanted = (torch.cat([each[n] / scale[n] for n in hidden], -1) for each in (drawn, truth))
         where = {"setting": "imputation", "pattern": pattern_name(model.names, pattern), "number": len(rows)}
-        yield {**where, **imputation_scores(draws, wanted)}
+        record: Record = {**where, **imputation_scores(draws, wanted)}
+        if all(len(pools[n]) for n in hidden):
+            some = {n: torch.randint(len(pools[n]), (DRAWS, len(rows)), generator=generator) for n in hidden}
+            marginal = torch.cat([pools[n][some[n]] / scale[n] for n in hidden], -1)
+            record["energy_ratio"] = record["energy"] / energy_score(marginal, wanted)
+        yield record
+
+
+def _pool(model: FusionModel, learned: Batch, name: str) -> Tensor:
+    """Features of the training rows that have a modality and know all of it, ``(n, F)``."""
+    shown = learned.observed[:, model.names.index(name)]
+    if not bool(shown.any()):
+        return torch.empty(0, len(model.encoder(name).scaling.mean))
+    found = model.encoder(name).describe(tensor(learned, name)[shown])
+    return found[~found.isnan().any(-1)]
 
 
 @torch.no_grad()
-def alignment(model: FusionModel, complete: Batch) -> Iterator[Record]:
+def alignment(model: FusionModel, complete: Batch, learned: Batch) -> Iterator[Record]:
     """Retrieval between every two modalities' embeddings, and the embeddings' effective ranks.
 
     Args:
         model: trained; of one without embeddings nothing is said.
         complete: rows that have every modality.
+        learned: training rows, from `FusionModel.some`.
 
     Yields:
-        ``{setting: "alignment", pattern: "i~j", number, cosine_recall_1, ..., match_recall_1, ...}``, the latter where
-        the model has a joint of its embeddings (`FusionModel.embedding_joint`); ``{setting: "embeddings", pattern,
-        number, effective_rank}``.
+        ``{setting: "alignment", pattern: "i~j", number, cosine_recall_1, ..., aligned_recall_1, ..., match_recall_1,
+        ...}``: by the cosine of embeddings, by their cosine after a linear map each that was fitted to the training
+        rows' embeddings (`canonical_alignment`), and by the joint of the embeddings where the model has one
+        (`FusionModel.embedding_joint`); ``{setting: "embeddings", pattern, number, effective_rank}``.
     """
     if model.card.needs.startswith("nothing") or len(complete) < 2:
         return
     with evaluating(model):
         rows = model.check(complete)
         z = {name: each.mean for name, each in zip(model.names, model.encode(rows), strict=True)}
+        known = [each.mean.double() for each in model.encode(learned)]
+    maps = dict(zip(model.names, canonical_alignment(known, learned.observed), strict=True))
+    straight = {name: (value.double() - maps[name][0]) @ maps[name][1].T for name, value in z.items()}
     joint = model.embedding_joint()
     for i, j in combinations(model.names, 2):
         record: Record = {"setting": "alignment", "pattern": f"{i}~{j}", "number": len(rows)}
-        tables = {"cosine": cosine_scores(z[i], z[j])}
+        tables = {"cosine": cosine_scores(z[i], z[j]), "aligned": cosine_scores(straight[i], straight[j])}
         if joint is not None:
             like = joint.anchor
             tables["match"] = joint.match({i: z[i].to(like), j: z[j].to(like)}, i, j, pairwise=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,10 @@ def run_trial(trial: Trial, file: Path) -> None:
 
     Args:
         trial: what to do.
-        file: of the result: ``{arm, seed, number, choice, validation_loss, scores}``, or ``error`` instead of the last
-            two. What was said of every row scored lies beside it, see `sklar.benchmark.predictions`.
+        file: of the result: ``{arm, seed, number, choice, validation_loss, scores, seconds}``, or ``error`` instead of
+            loss and scores. What was said of every row scored lies beside it, see `sklar.benchmark.predictions`.
     """
+    started = time.monotonic()
     result: dict[str, Any] = {"arm": trial.arm, "seed": trial.seed, "number": trial.number, "choice": trial.choice}
     try:
         dataset = open_dataset(trial.run.data)
@@ -51,13 +53,13 @@ def run_trial(trial: Trial, file: Path) -> None:
             "scores": [
                 *({"setting": each.setting, "pattern": each.pattern, "number": len(each.rows),
                    **_finite(score(each.mean, target[each.rows]))} for each in said),
-                *(_finite(record) for record in beside(model, part, trial)),
+                *(_finite(record) for record in beside(model, part, trial, rows)),
             ],
         }  # fmt: skip
         write_predictions(file.with_suffix(".parquet"), said)
     except (ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
         result["error"] = f"{type(error).__name__}: {error}"
-    write_json(file, result)
+    write_json(file, result | {"seconds": round(time.monotonic() - started, 3)})
 
 
 def scored(dataset: Dataset, names: list[str], split: str, matched: bool) -> tuple[Dataset, Tensor]:
@@ -103,23 +105,25 @@ def predictions(model: FusionModel, part: Dataset, trial: Trial) -> Iterator[Sai
         yield _said("patterns", pattern_name(model.names, pattern), model, rows.see(pattern), complete)
 
 
-def beside(model: FusionModel, part: Dataset, trial: Trial) -> Iterator[Record]:
+def beside(model: FusionModel, part: Dataset, trial: Trial, rows: Rows) -> Iterator[Record]:
     """The other kinds of evidence that a trial asks for, on the complete rows.
 
     Args:
         model: a trained model.
         part: the rows to score, from `scored`.
         trial: its evidence and patterns.
+        rows: that it was trained on.
     """
     if not trial.evidence:
         return
     every = Feed(part, model)
     complete = every[every.observed.all(-1).nonzero().flatten()]
+    learned = model.some(rows, trial.seed)
     if "imputation" in trial.evidence:
         seed = seed_of(trial.seed, TEST) % 2**31
-        yield from imputation(model, complete, chosen_patterns(len(model.names), trial.patterns), seed)
+        yield from imputation(model, complete, chosen_patterns(len(model.names), trial.patterns), seed, learned)
     if "alignment" in trial.evidence:
-        yield from alignment(model, complete)
+        yield from alignment(model, complete, learned)
 
 
 def chosen_patterns(modalities: int, which: str) -> Tensor:

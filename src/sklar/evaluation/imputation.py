@@ -32,12 +32,12 @@ def imputation_scores(draws: Tensor, truth: Tensor) -> dict[str, float]:
     if count < 20:
         raise ValueError(f"intervals of {LEVELS[-1]}% need at least 20 draws, got {count}")
     pit = transforms(draws, truth)
-    scores = {"energy": energy_score(draws, truth), "crps": float(_crps(draws, truth))}
+    ranked = draws.sort(0).values
+    scores = {"energy": energy_score(draws, truth), "crps": float(_crps(ranked, truth))}
     for level in LEVELS:
         edge = (1 - level / 100) / 2
         scores[f"coverage_{level}"] = float(((pit >= edge) & (pit <= 1 - edge)).double().mean())
-    ends = torch.quantile(draws.double(), torch.tensor([0.1, 0.9], dtype=torch.float64, device=draws.device), dim=0)
-    scores["width_80"] = float((ends[1] - ends[0]).mean())
+    scores["width_80"] = float((_quantile(ranked, 0.9) - _quantile(ranked, 0.1)).double().mean())
     ordered = pit.flatten().sort().values
     grid = (torch.arange(len(ordered), device=pit.device, dtype=pit.dtype) + 0.5) / len(ordered)
     scores["pit"] = float((ordered - grid).abs().mean())
@@ -50,15 +50,21 @@ def transforms(draws: Tensor, truth: Tensor) -> Tensor:
     The share of draws below it, draws equal to it counted half: ``(below + equal / 2 + 1/2) / (S + 1)``, which is
     uniform on its steps where truth and draws have the same distribution.
     """
-    below = (draws < truth).double().sum(0)
-    equal = (draws == truth).double().sum(0)
+    below = (draws < truth).sum(0).double()
+    equal = (draws == truth).sum(0).double()
     return (below + 0.5 * equal + 0.5) / (len(draws) + 1)
 
 
-def _crps(draws: Tensor, truth: Tensor) -> Tensor:
+def _quantile(ranked: Tensor, level: float) -> Tensor:
+    """Of sorted draws ``(S, N, F)``, linear between them, ``(N, F)``."""
+    place = level * (len(ranked) - 1)
+    low = min(int(place), len(ranked) - 2)
+    return torch.lerp(ranked[low], ranked[low + 1], place - low)
+
+
+def _crps(ranked: Tensor, truth: Tensor) -> Tensor:
     """``E|X - x| - 1/2 E|X - X'|`` a feature, the second term without bias, from sorted draws; averaged."""
-    count = len(draws)
-    ordered = draws.double().sort(0).values
-    weight = 2 * torch.arange(1, count + 1, device=draws.device, dtype=torch.float64) - count - 1
-    spread = 2 * (weight[:, None, None] * ordered).sum(0) / (count * (count - 1))
-    return ((ordered - truth).abs().mean(0) - 0.5 * spread).mean()
+    count = len(ranked)
+    weight = 2 * torch.arange(1, count + 1, device=ranked.device, dtype=ranked.dtype) - count - 1
+    spread = 2 * torch.einsum("s,snf->nf", weight, ranked) / (count * (count - 1))
+    return ((ranked - truth).abs().mean(0) - 0.5 * spread).double().mean()
