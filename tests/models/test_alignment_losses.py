@@ -64,3 +64,26 @@ def test_copula_is_minus_the_density_whose_marginals_do_not_move_the_embeddings(
     found = torch.autograd.grad(loss.sum(), weights, allow_unused=True)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+def test_infonce_is_the_cross_entropy_of_the_own_partner(code):
+    generator = torch.Generator().manual_seed(1)
+    more = [Encoded(*torch.randn(2, 6, 4, generator=generator)) for _ in NAMES]
+    observed = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 1, 1], [0, 1, 1], [1, 0, 0], [1, 0, 1]], dtype=torch.bool)
+    aligner = Alignment("infonce", NAMES, 4)
+    with torch.no_grad():
+        aligner.log_temperature.fill_(-1.0)
+    found = aligner(more, observed)
+    for row in range(6):
+        terms = []
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            if observed[row, i] and observed[row, j]:
+                among = [k for k in range(6) if observed[k, i] and observed[k, j]]
+                for one, other in ((i, j), (j, i)):
+                    cosine = torch.stack([
+                        torch.cosine_similarity(more[one].mean[row], more[other].mean[k], dim=0) for k in among
+                    ])  # fmt: skip
+                    own = torch.tensor(among.index(row))
+                    terms.append(torch.nn.functional.cross_entropy(cosine / torch.e**-1, own))
+        expected = torch.stack(terms).mean() if terms else torch.zeros(())
+        assert found[row].item() == pytest.approx(expected.item(), abs=1e-5), row

@@ -18,7 +18,7 @@ from sklar.models import FusionModel
 from sklar.models.base import evaluating, tensor
 
 DRAWS = 99  # of missing inputs: a hundred places for the truth to stand
-ROWS = 300  # evenly spaced among the complete ones, of which missing inputs are drawn
+ROWS = 100  # evenly spaced among the complete ones, of which missing inputs are drawn
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from sklar.models.attention_pool import AttentionPool
 from sklar.models.base import FusionModel
 from sklar.models.cm2 import CM2, CM2Published, CM2Released
 from sklar.models.concat import Concat
+from sklar.models.conditional_mean import ConditionalMean
 from sklar.models.daft import DAFT
 from sklar.models.drfuse import DrFuse
 from sklar.models.frozen import Frozen
@@ -32,6 +33,7 @@ MODELS: dict[str, Callable[..., FusionModel]] = {
     "variational_copula": VariationalCopula,
     "independence": partial(VariationalCopula, copula="independence"),
     "concat": Concat,
+    "conditional_mean": ConditionalMean,
     "unified": Unified,
     "medfuse": MedFuse,
     "late_average": partial(LateFusion, rule="average"),
@@ -74,6 +76,7 @@ __all__ = [
     "CM2Published",
     "CM2Released",
     "Concat",
+    "ConditionalMean",
     "DrFuse",
     "Frozen",
     "FusionModel",

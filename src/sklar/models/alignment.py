@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import combinations
@@ -13,7 +14,9 @@ from sklar.joint import Joint
 from sklar.models.code import Code
 from sklar.numerics.masking import mean_over
 
-ALIGNMENTS = ("copula", "cosine", "kl")
+ALIGNMENTS = ("copula", "cosine", "kl", "infonce")
+NOWHERE = -1e9  # a logit of what is not to be chosen
+HOTTEST, COLDEST = math.log(10.0), math.log(0.01)  # of the contrast's temperature
 
 
 class Alignment(nn.Module):
@@ -23,7 +26,9 @@ class Alignment(nn.Module):
     Kullback-Leibler divergence between two modalities' ``N(mean, scale^2)``, likewise. ``"copula"``: minus the log
     density of a paired Gaussian copula in nats; its marginals, mixtures, are fitted to the embeddings held fixed, so
     that the embeddings learn their dependence alone, which no rescaling of them changes (a joint likelihood would
-    shrink them).
+    shrink them). ``"infonce"``: the cross-entropy in nats of telling, by cosine over a learned temperature, a row's own
+    embedding of one modality among those of all rows of the batch that have both, averaged over both directions and
+    over the pairs; of several processes each tells among its own rows.
 
     Args:
         kind: one of `ALIGNMENTS`.
@@ -33,7 +38,8 @@ class Alignment(nn.Module):
 
     References:
         Wu et al., ICML 2025, arXiv 2511.03196, whose ablation names the three without formulas; there the embeddings
-        are points and the divergence is presumably between their softmaxes.
+        are points and the divergence is presumably between their softmaxes. InfoNCE: van den Oord et al., 2018, arXiv
+        1807.03748; symmetric and with a learned temperature: Radford et al., CLIP, ICML 2021, arXiv 2103.00020.
     """
 
     def __init__(self, kind: str, names: list[str], dim: int, points: bool = False) -> None:
@@ -43,6 +49,8 @@ class Alignment(nn.Module):
         if len(names) < 2:
             raise ValueError("an alignment needs at least two modalities")
         self.kind, self.names, self.points = kind, names, points
+        if kind == "infonce":
+            self.log_temperature = nn.Parameter(torch.tensor(math.log(0.07)))
         if kind == "copula":
             self.joint = Joint(dict.fromkeys(names, dim), "independent", "gaussian", "paired", 2, 0.15)
 
@@ -52,11 +60,15 @@ class Alignment(nn.Module):
             return dependence_loss(self.joint, [each.mean for each in code], observed)
         pairs = list(combinations(range(len(code)), 2))
         shown = torch.stack([observed[:, i] & observed[:, j] for i, j in pairs], -1)
-        each = torch.stack([self._pair(code, i, j) for i, j in pairs], -1)
+        each = torch.stack(
+            [self._pair(code, i, j, both) for (i, j), both in zip(pairs, shown.unbind(-1), strict=True)], -1
+        )
         return mean_over(each, shown)
 
-    def _pair(self, code: Code, i: int, j: int) -> Tensor:
+    def _pair(self, code: Code, i: int, j: int, both: Tensor) -> Tensor:
         first, second = code[i], code[j]
+        if self.kind == "infonce":
+            return self._contrast(first.mean, second.mean, both)
         if self.kind == "cosine":
             return 1 - nn.functional.cosine_similarity(first.mean, second.mean, dim=-1, eps=1e-6)
         gap = (first.mean - second.mean).square()
@@ -65,6 +77,13 @@ class Alignment(nn.Module):
         ratio = 2 * (first.log_scale - second.log_scale)
         spread = torch.exp(-2 * first.log_scale) + torch.exp(-2 * second.log_scale)
         return 0.25 * (torch.exp(ratio) + torch.exp(-ratio) - 2 + gap * spread).sum(-1)
+
+    def _contrast(self, first: Tensor, second: Tensor, both: Tensor) -> Tensor:
+        """Of each row, ``(B,)``; none chooses a row that lacks one, whose own value means nothing."""
+        unit = [nn.functional.normalize(z, dim=-1, eps=1e-6) for z in (first, second)]
+        logits = unit[0] @ unit[1].T * torch.exp(-self.log_temperature.clamp(COLDEST, HOTTEST))
+        each = [table.masked_fill(~both, NOWHERE).log_softmax(-1).diagonal() for table in (logits, logits.T)]
+        return -0.5 * (each[0] + each[1])
 
 
 def dependence_loss(joint: Joint, z: list[Tensor], observed: Tensor) -> Tensor:

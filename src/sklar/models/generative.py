@@ -8,28 +8,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sklar.data import Batch
+from sklar.copulas.patterns import random_subpattern
+from sklar.data import Batch, Rows
 from sklar.encoders import Decoder
-from sklar.models.base import FusionModel, Source, evaluating, full_precision, tensor
+from sklar.models.base import ROWS_AT_ONCE, FusionModel, Source, evaluating, full_precision, tensor
 from sklar.models.code import Code
+from sklar.models.decoder_noise import noise_factor
 from sklar.models.noise import Noise
 from sklar.models.reconstruction import Decoders
+
+CALIBRATION_DRAWS = 16  # of the embeddings, in fitting the decoders' noise
 
 
 class Generative(FusionModel):
     """A model whose draws of the embeddings, one a modality, are decoded into the features of the missing inputs.
 
-    A subclass gives `_draws`. Features are those of `Encoder.describe`: the input itself where it is a vector.
+    A subclass gives `_draws`. Features are those of `Encoder.describe`: the input itself where it is a vector. How wide
+    the decoders' noise is in draws is calibrated on held-out rows, since in training they see what is too easy to say.
 
     Args:
         inputs: see `FusionModel`.
         settings: see `FusionModel`.
     """
 
+    noise_factor: Tensor
+
     def __init__(self, inputs: Mapping[str, int | Mapping[str, Any]], **settings: Any) -> None:
         super().__init__(inputs, **settings)
         sizes = [len(self.encoder(name).scaling.mean) for name in self.names]
         self.decoders = Decoders([Decoder(self.dim, size, self.hidden, self.dropout) for size in sizes])
+        self.register_buffer("noise_factor", torch.ones(len(sizes)))  # of each decoder's standard deviations, in draws
 
     def _draws(self, code: Code, observed: Tensor, draws: int, source: Source) -> dict[str, Tensor]:
         """Complete draws of the embeddings, ``{name: (S, B, d)}``; the arguments are those of `outputs`."""
@@ -45,6 +53,35 @@ class Generative(FusionModel):
         """
         each = [self.features(batch, name) for name in self.names]
         return torch.cat([x for x, _ in each], -1), torch.cat([known for _, known in each], -1)
+
+    @torch.no_grad()
+    def calibrate(self, rows: Rows, seed: int = 0, subpatterns: int = 4) -> None:
+        """`FusionModel.calibrate`, and the decoders' noise: a factor a modality, of the highest likelihood.
+
+        The cells that count are those that a random sub-pattern hides from a held-out row that has them.
+        """
+        super().calibrate(rows, seed, subpatterns)
+        generator, own = torch.Generator().manual_seed(seed), rows.observed.cpu()
+        masks = [random_subpattern(own, 0.5, generator) for _ in range(subpatterns)]
+        gaps: list[list[Tensor]] = [[] for _ in self.names]
+        for part in torch.arange(len(own)).split(ROWS_AT_ONCE):
+            batch = self.check(rows[part])
+            code, parts = self._code(batch), [mask[part].to(batch.observed.device) for mask in masks]
+            for mask in parts:
+                self._gaps(batch, code, mask, gaps)
+        factors = [noise_factor(torch.cat(each, -1)) if each else 1.0 for each in gaps]
+        self.noise_factor.copy_(self.noise_factor.new_tensor(factors))
+
+    def _gaps(self, batch: Batch, code: Code, mask: Tensor, gaps: list[list[Tensor]]) -> None:
+        """Truth minus the means of what is drawn where a mask hides it, in standard deviations, added to each list."""
+        with evaluating(self), full_precision(batch.observed.device):
+            draws = self._draws(code, mask, CALIBRATION_DRAWS, None)
+            for m, (name, decoder) in enumerate(zip(self.names, self.decoders.each(), strict=True)):
+                hidden = batch.observed[:, m] & ~mask[:, m]
+                if bool(hidden.any()):
+                    x, known = self.features(batch, name)
+                    gap = (x[hidden] - decoder(draws[name][:, hidden])) * torch.exp(-decoder.log_scale)
+                    gaps[m].append(gap[:, known[hidden]])
 
     # Generation.
 
@@ -110,7 +147,9 @@ class Generative(FusionModel):
             for m, (name, decoder) in enumerate(zip(self.names, self.decoders.each(), strict=True)):
                 new, encoder = decoder(draws[name]), self.encoder(name)
                 if noise is not None:
-                    new = new + torch.exp(decoder.log_scale) * Noise(noise).normal(tuple(new.shape), 1, new)
+                    new = new + self.noise_factor[m] * torch.exp(decoder.log_scale) * Noise(noise).normal(
+                        tuple(new.shape), 1, new
+                    )
                 drawn, shown = encoder.scaling.undo(new), batch.observed[:, m]
                 if bool(shown.any()):
                     drawn[:, shown] = encoder.describe(tensor(batch, name)[shown])
