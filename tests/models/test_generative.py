@@ -4,6 +4,8 @@ import pytest
 import torch
 from latent_cases import WIDTHS, case, encoded, rows
 
+from sklar.data import Batch
+
 NAMES = ("mvae", "mmvae", "mopoe")
 
 
@@ -38,6 +40,31 @@ def test_features_are_decoded_in_original_units_and_the_observed_repeated(name):
         assert torch.equal(features[key][:, seen], batch.inputs[key][seen].expand(3, -1, -1))
         noise = (features[key] - scaling.mean) / scaling.scale - decoder(drawn[key])
         assert noise[:, ~seen].std() > 0.5  # the decoder's own, of standard deviation 1
+
+
+@pytest.mark.parametrize("name", [*NAMES, "variational_copula", "conditional_mean"])
+def test_what_is_drawn_is_as_uncertain_as_held_out_rows_and_has_the_features_values(name):
+    """Decoders that know nothing and are far too sure: after `finish` their draws have the features' distribution."""
+    model = case(name)
+    g = torch.Generator().manual_seed(3)
+    inputs = {key: torch.poisson(torch.full((600, d), 2.0), generator=g).double() for key, d in WIDTHS.items()}
+    batch = Batch(inputs, torch.ones(600, 3).bool(), torch.randint(3, (600,), generator=g))
+    model.start(batch)
+    with torch.no_grad():
+        for decoder in model.decoders:
+            decoder.log_scale.fill_(-1.0)
+            for parameter in decoder.network.parameters():
+                parameter.mul_(0.1)
+    before = torch.random.get_rng_state()
+    model.finish(batch[torch.arange(300)], batch[torch.arange(300, 600)], seed=0)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert (model.noise_factor * torch.exp(torch.tensor(-1.0)) - 1).abs().max() < 0.15
+    pattern = torch.tensor([True, False, False])
+    drawn = model.generate(batch.see(pattern), 20, torch.Generator().manual_seed(1), noise=True)["b"]
+    assert float(drawn.mean()) == pytest.approx(2.0, abs=0.15)
+    assert float(drawn.var()) == pytest.approx(2.0, abs=0.3)
+    assert (drawn.remainder(1) == 0).double().mean() > 0.6
+    assert bool(((drawn >= 0) & (drawn <= inputs["b"].max())).all())
 
 
 def test_errors():

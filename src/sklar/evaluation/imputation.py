@@ -14,9 +14,10 @@ def imputation_scores(draws: Tensor, truth: Tensor) -> dict[str, float]:
     """Scores of draws from a predictive distribution.
 
     ``energy``: energy score of a row's features together; ``crps``: continuous ranked probability score of each
-    feature, averaged; ``coverage_50`` and so on: share of the true values within the draws' central intervals;
-    ``width_80``: mean width of that interval; ``pit``: mean distance between the quantiles of the probability integral
-    transforms, all features together, and a uniform's, 0 to .5.
+    feature, averaged; ``coverage_50`` and so on: share of the true values within the draws' central intervals (one that
+    equals an interval's end in proportion, see `transforms`); ``width_80``: mean width of that interval; ``pit``: mean
+    distance between the quantiles of the probability integral transforms, all features together, and a uniform's, 0 to
+    .5.
 
     Args:
         draws: ``(S, N, F)``, at least twenty draws so that the widest interval has ends.
@@ -44,15 +45,24 @@ def imputation_scores(draws: Tensor, truth: Tensor) -> dict[str, float]:
     return scores
 
 
-def transforms(draws: Tensor, truth: Tensor) -> Tensor:
+def transforms(draws: Tensor, truth: Tensor, seed: int = 0) -> Tensor:
     """Probability integral transforms: where each true value stands among its draws, ``(N, F)`` within (0, 1).
 
-    The share of draws below it, draws equal to it counted half: ``(below + equal / 2 + 1/2) / (S + 1)``, which is
-    uniform on its steps where truth and draws have the same distribution.
+    The share of draws below it, its own place uniform among those equal to it: ``(below + U (equal + 1)) / (S + 1)``,
+    which is uniform where truth and draws have the same distribution, a discrete one too.
+
+    Args:
+        draws: ``(S, N, F)``.
+        truth: ``(N, F)``.
+        seed: of the places.
+
+    References:
+        Czado, Gneiting & Held, "Predictive model assessment for count data", Biometrics 2009, section 2.1.
     """
     below = (draws < truth).sum(0).double()
     equal = (draws == truth).sum(0).double()
-    return (below + 0.5 * equal + 0.5) / (len(draws) + 1)
+    place = torch.rand(truth.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return (below + place.to(below.device) * (equal + 1)) / (len(draws) + 1)
 
 
 def _quantile(ranked: Tensor, level: float) -> Tensor:

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklar.copulas.patterns import random_subpattern
 from sklar.data import Batch, Rows
 from sklar.encoders import Decoder
-from sklar.models.base import ROWS_AT_ONCE, FusionModel, Source, evaluating, full_precision, tensor
+from sklar.models.base import FusionModel, Source, evaluating, full_precision, tensor
 from sklar.models.code import Code
 from sklar.models.decoder_noise import noise_factor
 from sklar.models.noise import Noise
+from sklar.models.quantile_map import QuantileMap
 from sklar.models.reconstruction import Decoders
 
-CALIBRATION_DRAWS = 16  # of the embeddings, in fitting the decoders' noise
+ROWS_TO_FIT, SUBPATTERNS, DRAWS_TO_FIT = 512, 4, 8  # from which it is fitted how features are drawn
+
+
+class Hidden(NamedTuple):
+    """Features of a modality that random sub-patterns hid, and what was drawn for them.
+
+    Attributes:
+        mean: the decoder's means at draws of the embedding, standardised, ``(S, n, F)``.
+        truth: the same features, ``(n, F)``.
+        known: which of them are known, bool ``(n, F)``.
+    """
+
+    mean: Tensor
+    truth: Tensor
+    known: Tensor
 
 
 class Generative(FusionModel):
     """A model whose draws of the embeddings, one a modality, are decoded into the features of the missing inputs.
 
     A subclass gives `_draws`. Features are those of `Encoder.describe`: the input itself where it is a vector. How wide
-    the decoders' noise is in draws is calibrated on held-out rows, since in training they see what is too easy to say.
+    the decoders' noise is in draws is fitted to held-out rows, since in training decoders see what is too easy to say;
+    and draws are brought onto the values that a feature has, see `QuantileMap`.
 
     Args:
         inputs: see `FusionModel`.
@@ -37,6 +53,7 @@ class Generative(FusionModel):
         super().__init__(inputs, **settings)
         sizes = [len(self.encoder(name).scaling.mean) for name in self.names]
         self.decoders = Decoders([Decoder(self.dim, size, self.hidden, self.dropout) for size in sizes])
+        self.mappings = nn.ModuleList(QuantileMap(size) for size in sizes)
         self.register_buffer("noise_factor", torch.ones(len(sizes)))  # of each decoder's standard deviations, in draws
 
     def _draws(self, code: Code, observed: Tensor, draws: int, source: Source) -> dict[str, Tensor]:
@@ -55,33 +72,40 @@ class Generative(FusionModel):
         return torch.cat([x for x, _ in each], -1), torch.cat([known for _, known in each], -1)
 
     @torch.no_grad()
-    def calibrate(self, rows: Rows, seed: int = 0, subpatterns: int = 4) -> None:
-        """`FusionModel.calibrate`, and the decoders' noise: a factor a modality, of the highest likelihood.
+    def finish(self, rows: Rows, validation: Rows, seed: int) -> None:
+        """Fit how features are drawn: the width of the decoders' noise, then each feature's map onto its own values.
 
-        The cells that count are those that a random sub-pattern hides from a held-out row that has them.
+        What counts is what random sub-patterns hide from rows that have it: of held-out rows for the width, of these
+        and of training rows for the maps; `ROWS_TO_FIT` of either.
         """
-        super().calibrate(rows, seed, subpatterns)
-        generator, own = torch.Generator().manual_seed(seed), rows.observed.cpu()
-        masks = [random_subpattern(own, 0.5, generator) for _ in range(subpatterns)]
-        gaps: list[list[Tensor]] = [[] for _ in self.names]
-        for part in torch.arange(len(own)).split(ROWS_AT_ONCE):
-            batch = self.check(rows[part])
-            code, parts = self._code(batch), [mask[part].to(batch.observed.device) for mask in masks]
-            for mask in parts:
-                self._gaps(batch, code, mask, gaps)
-        factors = [noise_factor(torch.cat(each, -1)) if each else 1.0 for each in gaps]
-        self.noise_factor.copy_(self.noise_factor.new_tensor(factors))
+        generator = torch.Generator().manual_seed(seed)
+        held_out = self._hidden(self.check(validation[_spaced(len(validation))]), generator)
+        some = self.some(rows, seed)
+        learned = self._hidden(some[_spaced(len(some))], generator)
+        for m, (decoder, mapping) in enumerate(zip(self.decoders.each(), self._mappings(), strict=True)):
+            scale = torch.exp(decoder.log_scale)
+            each = held_out[m]
+            self.noise_factor[m] = noise_factor(((each.truth - each.mean) / scale)[:, each.known])
+            both = Hidden(*(torch.cat(pair, -2) for pair in zip(each, learned[m], strict=True)))
+            noise = Noise(generator).normal(tuple(both.mean.shape), 1, both.mean)
+            mapping.fit(both.mean + self.noise_factor[m] * scale * noise, both.truth, both.known)
 
-    def _gaps(self, batch: Batch, code: Code, mask: Tensor, gaps: list[list[Tensor]]) -> None:
-        """Truth minus the means of what is drawn where a mask hides it, in standard deviations, added to each list."""
-        with evaluating(self), full_precision(batch.observed.device):
-            draws = self._draws(code, mask, CALIBRATION_DRAWS, None)
-            for m, (name, decoder) in enumerate(zip(self.names, self.decoders.each(), strict=True)):
-                hidden = batch.observed[:, m] & ~mask[:, m]
-                if bool(hidden.any()):
+    def _hidden(self, batch: Batch, generator: torch.Generator) -> list[Hidden]:
+        """By modality, what `SUBPATTERNS` random sub-patterns a row hide."""
+        found: list[list[Hidden]] = [[] for _ in self.names]
+        code, own = self._code(batch), batch.observed.cpu()
+        for _ in range(SUBPATTERNS):
+            mask = random_subpattern(own, 0.5, generator).to(batch.observed.device)
+            with evaluating(self), full_precision(batch.observed.device):
+                draws = self._draws(code, mask, DRAWS_TO_FIT, None)
+                for m, (name, decoder) in enumerate(zip(self.names, self.decoders.each(), strict=True)):
+                    hidden = batch.observed[:, m] & ~mask[:, m]
                     x, known = self.features(batch, name)
-                    gap = (x[hidden] - decoder(draws[name][:, hidden])) * torch.exp(-decoder.log_scale)
-                    gaps[m].append(gap[:, known[hidden]])
+                    found[m].append(Hidden(decoder(draws[name][:, hidden]), x[hidden], known[hidden]))
+        return [Hidden(*(torch.cat(parts, -2) for parts in zip(*each, strict=True))) for each in found]
+
+    def _mappings(self) -> list[QuantileMap]:
+        return list(self.mappings)  # type: ignore[arg-type]
 
     # Generation.
 
@@ -121,7 +145,8 @@ class Generative(FusionModel):
             batch: rows.
             num_samples: number of draws ``S``.
             generator: source of the randomness; needed with ``noise``.
-            noise: add the decoder's own noise, for draws from the predictive distribution rather than its means.
+            noise: add the decoder's own noise, for draws from the predictive distribution rather than its means; a
+                feature's draws then have the values that it had in the rows from which that was fitted.
 
         Returns:
             Observed inputs' features are repeated as they are (NaN where one is unknown).
@@ -150,8 +175,14 @@ class Generative(FusionModel):
                     new = new + self.noise_factor[m] * torch.exp(decoder.log_scale) * Noise(noise).normal(
                         tuple(new.shape), 1, new
                     )
+                    new = self.mappings[m](new)
                 drawn, shown = encoder.scaling.undo(new), batch.observed[:, m]
                 if bool(shown.any()):
                     drawn[:, shown] = encoder.describe(tensor(batch, name)[shown])
                 result[name] = drawn
         return result
+
+
+def _spaced(count: int) -> Tensor:
+    """At most `ROWS_TO_FIT` of so many rows, evenly spaced."""
+    return torch.linspace(0, count - 1, min(ROWS_TO_FIT, count)).long()
