@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from argparse import ArgumentError
@@ -149,6 +150,21 @@ def run(dataset: str, raw: Path, out: Path, seed: int = 0, processes: int | None
     run_study(dataset, raw, out, seed, processes)
 
 
+def report(folders: list[Path], out: Path = Path("runs/report")) -> None:
+    """Tables, figures and a page of finished comparisons, and how models rank over them: sklar report FOLDER...
+
+    Args:
+        folders: of sklar benchmark.
+        out: folder of report.html, tables.md, tables.tex and figures.
+    """
+    from sklar.benchmark.summary import read_parts, write_summary
+    from sklar.report.tables import print_table
+
+    for table in write_summary(read_parts(folders), out):
+        print_table(table)
+    print(f"\nReport: {out / 'report.html'}")
+
+
 def models(name: str | None = None) -> None:
     """List the models, or tell of one: its paper, what it needs and can do, its settings and search space.
 
@@ -182,6 +198,7 @@ def _commands() -> dict[str, Any]:
         "train": RunConfig,
         "curve": CurveConfig,
         "benchmark": BenchmarkConfig,
+        "report": report,
         "evaluate": evaluate,
         "predict": predict,
         "impute": impute,
@@ -268,6 +285,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.insert(1, "--config")  # sklar train CONFIG
     if given[:2] == ["prepare", "digits"] and [word.startswith("-") for word in given[2:4]] == [False, False]:
         del given[2]  # sklar prepare digits RAW OUT: the digits come with scikit-learn
+    if given[:1] == ["report"] and places[:1] == [True]:  # sklar report FOLDER...
+        count = next((k for k, word in enumerate(given[1:]) if word.startswith("-")), len(given) - 1)
+        given[1 : 1 + count] = [json.dumps(given[1 : 1 + count])]
     if given[:1] == ["models"] and places[:1] == [True]:
         given.insert(1, "--name")  # sklar models NAME
     if given[:1] == ["evaluate"] and places == [True, True]:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
-import time
+import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
+
+from sklar.benchmark.cluster import on_ray
+from sklar.benchmark.foresight import cells_table
 from sklar.benchmark.grid import BenchmarkConfig, Trial, trials, version_of
 from sklar.benchmark.predictions import read_predictions
+from sklar.benchmark.progress import Progress, shown
 from sklar.benchmark.significance import differences
-from sklar.benchmark.tidy import write_scores
+from sklar.benchmark.summary import ABOUT, read_part, write_summary
+from sklar.benchmark.tidy import write_scores, write_times
 from sklar.benchmark.trial import run_trial, scored
 from sklar.benchmark.workers import side_by_side
 from sklar.data import Dataset, open_dataset
-from sklar.evaluation import Record
-from sklar.report.comparison import comparison_tables, difference_tables
+from sklar.evaluation import Record, reliability
 from sklar.report.tables import Table, print_table
 from sklar.training.files import write_json, write_text
 from sklar.training.inputs import TASKS, chosen_modalities
@@ -28,9 +34,10 @@ from sklar.training.run import content_digest, prepare_run, to_yaml, with_absolu
 def run_benchmark(config: BenchmarkConfig) -> list[Record]:
     """Run what is not done yet, print the tables, write what was found; a stopped comparison goes on where it was.
 
-    The folder gets ``scores.parquet``, all scores, a row a number; for each dataset and condition ``results.json``, the
-    scores; ``differences.json``, the distances from the reference with their intervals; and ``chosen/ARM.yaml``, each
-    arm's chosen settings for `sklar train`.
+    The folder gets ``scores.parquet``, all scores, a row a number; ``times.parquet``, the seconds of each trial;
+    ``report.html``, ``tables.md``, ``tables.tex`` and ``figures``; for each dataset and condition ``results.json``, the
+    scores; ``differences.json``, the distances from the reference with their intervals; ``reliability.json``; and
+    ``chosen/ARM.yaml``, each arm's chosen settings for `sklar train`.
 
     Args:
         config: what is compared, on one dataset and condition or on several, one after the other.
@@ -41,19 +48,40 @@ def run_benchmark(config: BenchmarkConfig) -> list[Record]:
     Raises:
         FileNotFoundError, ValueError, KeyError, TypeError: data or settings that make no run, before any is trained.
     """
-    found: list[Record] = []
-    for (dataset, condition), part in config.parts().items():
-        where = {"dataset": dataset, "condition": condition}
+    parts = config.parts()
+    made: dict[tuple[str, str], _Made] = {}
+    for (dataset, condition), part in parts.items():
         if dataset or condition:
-            print(" / ".join(filter(None, where.values())))
-        found += [{**{k: v for k, v in where.items() if v}, **record} for record in _compare(part)]
-    if found:
-        write_scores(config.run.out / "scores.parquet", found)
-    return found
+            print(" / ".join(filter(None, (dataset, condition))))
+        one = _compare(part, {"dataset": dataset, "condition": condition})
+        if one is not None:
+            made[dataset, condition] = one
+    if not made:
+        return []
+    scores: list[Record] = []
+    times: list[Record] = []
+    for where, one in made.items():
+        label = {name: word for name, word in zip(("dataset", "condition"), where, strict=True) if word}
+        scores += [{**label, **record} for record in one.scores]
+        times += [{**label, **record} for record in one.times]
+    write_scores(config.run.out / "scores.parquet", scores)
+    write_times(config.run.out / "times.parquet", times)
+    if len(made) == len(parts):
+        for table in write_summary([read_part(part.run.out) for part in parts.values()], config.run.out):
+            print_table(table)
+        print(f"\nReport: {config.run.out / 'report.html'}\nScores: {config.run.out / 'scores.parquet'}")
+    return scores
 
 
-def _compare(config: BenchmarkConfig) -> list[Record]:
-    """The comparison on one dataset."""
+class _Made(NamedTuple):
+    """What was found on one dataset under one condition: scores of the chosen trials, seconds of all."""
+
+    scores: list[Record]
+    times: list[Record]
+
+
+def _compare(config: BenchmarkConfig, about: dict[str, str]) -> _Made | None:
+    """The comparison on one dataset under one condition; None where it is not finished."""
     as_given, config = config, replace(config, run=with_absolute_paths(config.run))
     dataset = open_dataset(config.run.data, verify=True)
     todo = list(trials(config))
@@ -64,12 +92,13 @@ def _compare(config: BenchmarkConfig) -> list[Record]:
             raise ValueError(f"models, {trial.arm!r}: {error.args[0]}") from error
     key = content_digest(dataset), version_of(config)
     files = _files(config, todo, key)
-    done = sum(file.is_file() for file in files)
-    print(f"{len(config.models)} models, {config.seeds} seeds: {len(todo)} trials, {done} done")
+    done = [file for file in files if file.is_file()]
+    print(f"{len(config.models)} models, {config.seeds} seeds: {len(todo)} trials, {len(done)} done")
     if config.dry_run:
-        return []
+        print_table(cells_table(dataset, todo, _numbers(config, todo), _read(done), _workers(config)))
+        return None
     if not _run(config, todo, files):
-        return []
+        return None
     searched = _read(files)
     best = choose(searched, list(config.models))
     rest = list(trials(config, best))
@@ -77,7 +106,7 @@ def _compare(config: BenchmarkConfig) -> list[Record]:
         print(f"\nthe chosen ones with the other seeds: {len(rest)} trials")
     others = _files(config, rest, key)
     if not _run(config, rest, others):
-        return []
+        return None
     files, results = files + others, searched + _read(others)
     by_arm = {
         arm: [(r, file) for r, file in zip(results, files, strict=True) if (r["arm"], r["number"]) == (arm, number)]
@@ -91,18 +120,41 @@ def _compare(config: BenchmarkConfig) -> list[Record]:
     write_json(config.run.out / "results.json", chosen)
     apart = _differences(config, dataset, {arm: [file for _, file in own] for arm, own in whole.items()})
     write_json(config.run.out / "differences.json", apart)
+    curves = _reliability(config, dataset, {arm: [file for _, file in own] for arm, own in whole.items()})
+    write_json(config.run.out / "reliability.json", curves)
     for trial in trials(as_given):
         if trial.seed == config.run.seed and best.get(trial.arm) == trial.number:
             run = replace(trial.run, out=config.run.out / "runs" / trial.arm)
             write_text(config.run.out / "chosen" / f"{trial.arm}.yaml", to_yaml(run))
-    print()
     print_table(choice_table(searched, best, list(config.models)))
-    for each in comparison_tables(chosen, config.reference) + difference_tables(apart, config.reference):
-        print_table(each)
     for result in results:
         if "error" in result:
             print(f"failed: {result['arm']}, seed {result['seed']}, {result['choice']}: {result['error']}")
-    return chosen
+    if chosen:
+        labelled = config.run.labelled
+        write_json(config.run.out / ABOUT, {"reference": config.reference, **about, "labelled": labelled})
+    return _Made(chosen, [_time(result) for result in results]) if chosen else None
+
+
+def _time(result: Mapping[str, Any]) -> Record:
+    """Seconds of a trial (none where an earlier version made it)."""
+    return {
+        "model": result["arm"], "seed": result["seed"], "trial": result["number"], "seconds": result.get("seconds"),
+        "failed": "error" in result,
+    }  # fmt: skip
+
+
+def _numbers(config: BenchmarkConfig, todo: Sequence[Trial]) -> dict[str, int]:
+    """Number of trials of each arm: of the search, and of the chosen one with the seeds that take no part in it."""
+    found = dict.fromkeys(config.models, 0)
+    for trial in todo:
+        found[trial.arm] += 1
+    others = config.seeds - (config.search_seeds or config.seeds)
+    return {arm: number + others for arm, number in found.items()}
+
+
+def _workers(config: BenchmarkConfig) -> int:
+    return config.processes or os.cpu_count() or 1
 
 
 def _differences(config: BenchmarkConfig, dataset: Dataset, files: Mapping[str, Sequence[Path]]) -> list[Record]:
@@ -123,6 +175,25 @@ def _differences(config: BenchmarkConfig, dataset: Dataset, files: Mapping[str, 
     return found
 
 
+def _reliability(
+    config: BenchmarkConfig, dataset: Dataset, files: Mapping[str, Sequence[Path]]
+) -> dict[str, list[tuple[float, float, int]]]:
+    """Points of each arm's reliability curve, all seeds and tests together (patterns where there are no tests)."""
+    if TASKS.get(dataset.task, dataset.task) != "classification":
+        return {}
+    _, target = scored(dataset, chosen_modalities(dataset, config.run.modalities), config.split, config.run.matched)
+    found = {}
+    for arm, own in files.items():
+        said = [
+            each for file in own
+            for each in read_predictions(file.with_suffix(".parquet"), "tests" if config.tests else "patterns").values()
+        ]  # fmt: skip
+        if said:
+            mean, truth = torch.cat([each.mean for each in said]), torch.cat([target[each.rows] for each in said])
+            found[arm] = reliability(mean, truth)
+    return found
+
+
 def _files(config: BenchmarkConfig, todo: Sequence[Trial], key: tuple[str, str]) -> list[Path]:
     """Where the results of trials are, or will be."""
     return [config.run.out / "trials" / f"{trial.key(*key)}.json" for trial in todo]
@@ -132,14 +203,18 @@ def _run(config: BenchmarkConfig, todo: Sequence[Trial], files: Sequence[Path]) 
     """Run the shard's trials that have no result; whether all of them have one then."""
     every = enumerate(zip(todo, files, strict=True))
     jobs = [(trial, file) for place, (trial, file) in every if config.mine(place) and not file.is_file()]
-    started = time.monotonic()
-    for number, ((trial, _), _) in enumerate(side_by_side(_job, jobs, config.processes), 1):
-        left = (time.monotonic() - started) / number * (len(jobs) - number) / 60
-        said = f"  {number} of {len(jobs)}, {left:.0f} min left ({trial.arm}, seed {trial.seed})"
-        print(f"\r{said:78s}", end="", flush=True)
+    if jobs:
+        numbers = Counter(trial.arm for place, trial in enumerate(todo) if config.mine(place))
+        progress = Progress(numbers, _workers(config))
+        progress.known(_read([f for k, f in enumerate(files) if config.mine(k) and f.is_file()]))
+        engine = on_ray if config.engine == "ray" else side_by_side
+        with shown(progress) as show:
+            for (_, file), _ in engine(_job, jobs, config.processes):
+                progress.add(*_read([file]))
+                show()
     lacking = sum(not file.is_file() for file in files)
     if lacking:
-        print(f"\n{lacking} of {len(files)} trials are other shards'; when they are done, run this again")
+        print(f"{lacking} of {len(files)} trials are other shards'; when they are done, run this again")
     return not lacking
 
 

@@ -16,6 +16,7 @@ from sklar.models import MODELS
 from sklar.training.config import RunConfig
 
 PATTERNS = ("none", "single", "all")
+ENGINES = ("processes", "ray")
 EVIDENCE = ("imputation", "alignment")
 
 
@@ -82,10 +83,12 @@ class BenchmarkConfig:
         conditions: several conditions of training by their labels, for instance rates of missing values, mechanisms or
             numbers of labels: one comparison each, on every dataset.
         processes: trials run side by side; by default one a core.
+        engine: where they run: "processes" of this machine, or "ray", the cluster that ``RAY_ADDRESS`` names, whose
+            machines see the same paths.
         shard: "i/n": only every n-th trial, from the i-th on; the machines that run the others share the folder, or
             their ``trials`` are brought together. Each stops where it needs a trial of another; run them again then.
         version: of the code, by which finished trials are known again; by default its hash.
-        dry_run: only say how many trials there are and how many are done.
+        dry_run: only say which trials there are, how many are done and what the others will take.
     """
 
     run: RunConfig
@@ -101,6 +104,7 @@ class BenchmarkConfig:
     datasets: dict[str, Path] = field(default_factory=dict)
     conditions: dict[str, Condition] = field(default_factory=dict)
     processes: int | None = None
+    engine: str = "processes"
     shard: str = "1/1"
     version: str | None = None
     dry_run: bool = False
@@ -131,6 +135,8 @@ class BenchmarkConfig:
             raise ValueError(f"unknown patterns {self.patterns!r}; choose one of {list(PATTERNS)}")
         if self.split not in ("validation", "test"):
             raise ValueError(f"unknown split {self.split!r}; choose validation or test")
+        if self.engine not in ENGINES:
+            raise ValueError(f"unknown engine {self.engine!r}; choose one of {list(ENGINES)}")
         numbers = self.shard.split("/")
         if not (len(numbers) == 2 and all(n.isdecimal() for n in numbers) and 1 <= int(numbers[0]) <= int(numbers[1])):
             raise ValueError(f"a shard is 'i/n' with i from 1 to n, got {self.shard!r}")

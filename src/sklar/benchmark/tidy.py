@@ -49,3 +49,21 @@ def read_scores(path: Path) -> list[Record]:
         metric, value = row.pop("metric"), row.pop("value")
         found.setdefault(tuple(row.values()), row)[metric] = value
     return list(found.values())
+
+
+def write_times(path: Path, records: Sequence[Record]) -> None:
+    """A Parquet file of what trials took: ``dataset``, ``condition``, ``model``, ``seed``, ``trial``, ``seconds``,
+    ``failed``; a file of its own, for it differs each time.
+
+    Args:
+        path: of the file, written to a temporary name and renamed.
+        records: ``{dataset, condition, model, seed, trial, seconds, failed}``.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = [{"dataset": "", "condition": "", **record} for record in records]
+    kinds = [("dataset", pa.string()), ("condition", pa.string()), ("model", pa.string()), ("seed", pa.int64()),
+             ("trial", pa.int64()), ("seconds", pa.float64()), ("failed", pa.bool_())]  # fmt: skip
+    with renamed(path) as part:
+        parquet.write_table(pa.Table.from_pylist(rows, pa.schema(kinds)), part, compression="zstd")

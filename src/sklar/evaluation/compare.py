@@ -27,7 +27,7 @@ def estimate(values: Sequence[float]) -> Estimate:
 def by_seed(
     records: Iterable[Mapping[str, Any]], setting: str, model: str, metric: str, patterns: Sequence[str] | None = None
 ) -> dict[int, float]:
-    """Mean over patterns of one figure of one model, a value a seed; figures that are None are left out.
+    """Mean over patterns of one figure of one model, a value a seed; figures that are None or absent are left out.
 
     Args:
         records: of all settings, models, patterns and seeds.
@@ -39,7 +39,7 @@ def by_seed(
     groups: dict[int, list[float]] = {}
     for r in records:
         wanted = patterns is None or r["pattern"] in patterns
-        if r["setting"] == setting and r["model"] == model and wanted and r[metric] is not None:
+        if r["setting"] == setting and r["model"] == model and wanted and r.get(metric) is not None:
             groups.setdefault(r["seed"], []).append(r[metric])
     return {seed: mean(values) for seed, values in sorted(groups.items())}
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 
-def _data(figure: Any) -> str:
+def figure_data(figure: Any) -> str:
+    """A figure as a data address, and closed."""
     from matplotlib import pyplot as plt
 
     buffer = io.BytesIO()
@@ -18,7 +19,13 @@ def _data(figure: Any) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _pyplot() -> Any:
+def figure_bytes(data: str) -> bytes:
+    """The PNG file that a data address holds."""
+    return base64.b64decode(data.partition(",")[2])
+
+
+def pyplot() -> Any:
+    """Matplotlib without a screen."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -29,7 +36,7 @@ def _pyplot() -> Any:
 
 def reliability_figure(curves: dict[str, list[tuple[float, float, int]]]) -> str:
     """Accuracy against confidence, a line a model."""
-    plt = _pyplot()
+    plt = pyplot()
     figure, axis = plt.subplots(figsize=(5, 4.4))
     axis.plot([0, 1], [0, 1], color="0.7", linestyle="--", label="perfect")
     for name, points in curves.items():
@@ -37,12 +44,12 @@ def reliability_figure(curves: dict[str, list[tuple[float, float, int]]]) -> str
         axis.plot(confidence, right, marker="o", label=name)
     axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02))
     axis.legend(frameon=False)
-    return _data(figure)
+    return figure_data(figure)
 
 
 def dependence_figure(correlation: list[list[list[float]]], modalities: list[str]) -> str:
     """Fitted correlation of each pair of modalities, a column a coordinate of the embedding."""
-    plt = _pyplot()
+    plt = pyplot()
     values = np.asarray(correlation)
     pairs = [(i, j) for i in range(len(modalities)) for j in range(i + 1, len(modalities))]
     image = np.stack([values[:, i, j] for i, j in pairs])
@@ -51,12 +58,12 @@ def dependence_figure(correlation: list[list[list[float]]], modalities: list[str
     axis.set_yticks(range(len(pairs)), [f"{modalities[i]} - {modalities[j]}" for i, j in pairs])
     axis.set(xlabel="coordinate of the embedding")
     figure.colorbar(drawn, label="correlation of scores")
-    return _data(figure)
+    return figure_data(figure)
 
 
 def completion_figure(pictures: dict[str, Any]) -> str:
     """Completed digits: a row each, the truth, the observed half, then each model's draws of the lower half."""
-    plt = _pyplot()
+    plt = pyplot()
     upper, lower = np.asarray(pictures["truth"]["upper"]), np.asarray(pictures["truth"]["lower"])
     models = pictures["completions"]
     columns: list[tuple[str, Any]] = [
@@ -75,4 +82,4 @@ def completion_figure(pictures: dict[str, Any]) -> str:
             axis.set_xticks([])
             axis.set_yticks([])
         axes[0, k].set_title(title, fontsize=8)
-    return _data(figure)
+    return figure_data(figure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sklar.report.tables import Table
@@ -18,9 +18,22 @@ figure { margin: 1rem 0 2rem; } img { max-width: 100%; } figcaption { color: #55
 """
 
 
-def write_tables(path: Path, title: str, shown: Sequence[Table], about: str = "") -> Path:
-    """A self-contained HTML page of tables, under a temporary name, then renamed; returns its path."""
+def write_tables(
+    path: Path, title: str, shown: Sequence[Table], about: str = "", figures: Mapping[str, str] | None = None
+) -> Path:
+    """A self-contained HTML page, under a temporary name, then renamed; returns its path.
+
+    Args:
+        path: of the page.
+        title: its heading.
+        shown: tables.
+        about: a paragraph before them.
+        figures: data addresses by title, before the tables.
+    """
     parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(about)}</p>"]
+    for name, data in (figures or {}).items():
+        said = html.escape(name)
+        parts.append(f'<figure><img alt="{said}" src="{data}"><figcaption>{said}</figcaption></figure>')
     for table in shown:
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.columns)
         body = "".join(
