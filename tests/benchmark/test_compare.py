@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
+from pyarrow import parquet
 
 from sklar.benchmark import compare
 from sklar.benchmark.compare import choose, run_benchmark
@@ -203,6 +204,7 @@ def test_a_comparison_has_a_part_for_every_dataset_and_condition(config):
         ({"patterns": "some"}, "unknown patterns"),
         ({"split": "train"}, "unknown split"),
         ({"trials": 0}, "at least one trial"),
+        ({"engine": "dask"}, "unknown engine 'dask'"),
         *(({"shard": wrong}, "a shard is 'i/n'") for wrong in ("0/2", "3/2", "2", "a/b", "1/2/3", "")),
     ],
 )
@@ -217,3 +219,51 @@ def test_settings_that_make_no_model_are_refused_before_any_training(config, mon
     with pytest.raises(ValueError, match="models, 'rival': settings: model 'concat' has no setting 'correlation'"):
         run_benchmark(replace(config, models=bad))
     run_benchmark(replace(config, dry_run=True))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_dry_run_guesses_what_is_left_and_times_are_a_file_of_their_own(config, tmp_path, capsys):
+    few = replace(config, run=replace(config.run, out=tmp_path), seeds=3, search_seeds=1, trials=1, patterns="none")
+    assert run_benchmark(replace(few, dry_run=True)) == []
+    said = capsys.readouterr().out
+    assert "about 1 minutes" in said
+    assert said.count("guessed") == 2
+    assert not (tmp_path / "trials").exists()
+    run_benchmark(few)
+    times = parquet.read_table(tmp_path / "times.parquet").to_pylist()
+    assert [(r["model"], r["seed"]) for r in times] == [(a, s) for s in range(3) for a in ("ours", "rival")]
+    files = {(r["arm"], r["seed"]): r["seconds"] for r in map(_read, (tmp_path / "trials").glob("*.json"))}
+    assert {(r["model"], r["seed"]): r["seconds"] for r in times} == files
+    capsys.readouterr()
+    run_benchmark(replace(few, dry_run=True))
+    assert "measured" in capsys.readouterr().out
+
+
+def test_a_killed_comparison_has_the_same_parquet_byte_for_byte(config, tmp_path, monkeypatch):
+    few = replace(config, run=replace(config.run, out=tmp_path / "whole"), patterns="none", trials=1)
+
+    def killed(after):
+        def run(function, jobs, processes):
+            for k, job in enumerate(jobs):
+                if k == after:
+                    raise KeyboardInterrupt
+                yield job, function(job)
+
+        return run
+
+    monkeypatch.setattr(compare, "side_by_side", killed(100))
+    run_benchmark(few)
+    stopped = replace(few, run=replace(few.run, out=tmp_path / "stopped"))
+    for _ in range(2):
+        monkeypatch.setattr(compare, "side_by_side", killed(1))
+        with pytest.raises(KeyboardInterrupt):
+            run_benchmark(stopped)
+    monkeypatch.setattr(compare, "side_by_side", killed(100))
+    run_benchmark(stopped)
+    whole, again = ((tmp_path / name / "scores.parquet").read_bytes() for name in ("whole", "stopped"))
+    assert whole == again
+    assert (tmp_path / "stopped" / "report.html").is_file()
+
+
+def _read(file):
+    return json.loads(file.read_text())

@@ -68,7 +68,7 @@ def _lines(
         shown = [(x, e.mean, np.nan_to_num(e.error)) for x, e in enumerate(found) if e is not None]
         x, y, error = zip(*shown, strict=True)
         wide = arm == reference
-        shift = 0.03 * (k - len(lines) / 2)
+        shift = 0.015 * (k - len(lines) / 2)
         axis.errorbar(
             np.asarray(x) + shift, y, error, marker="o", markersize=4, capsize=2, label=arm,
             linewidth=2.5 if wide else 1.2, zorder=3 if wide else 2,
@@ -95,7 +95,7 @@ def difference_figure(records: Sequence[Record], setting: str, metric: str, refe
     value, low, high = (np.array([r[key] for r in own]) for key in ("value", "low", "high"))
     places = np.arange(len(own))
     axis.axvline(0, color="0.6", linewidth=1)
-    axis.errorbar(value, places, [value - low, high - value], fmt="o", markersize=4, capsize=2, color="C0")
+    axis.errorbar(value, places, xerr=[value - low, high - value], fmt="o", markersize=4, capsize=2, color="C0")
     axis.set_yticks(places, [r["model"] for r in own])
     axis.set(xlabel=f"{metric.replace('_', '-')} minus {reference}'s, 95% interval")
     far = float(np.quantile(np.abs(np.concatenate([low, high])), 0.9)) * 1.3
@@ -133,7 +133,7 @@ def rank_figure(names: Sequence[str], found: Ranks) -> str:
         edge = 0.3 if left else len(order) + 0.7
         axis.plot([mean[k], mean[k], edge], [0, y, y], color="0.4", linewidth=0.8)
         label = f"{names[arm]}  {mean[k]:.2f}" if left else f"{mean[k]:.2f}  {names[arm]}"
-        axis.text(edge, y, label, ha="right" if left else "left", va="center", fontsize=8)
+        axis.text(edge + (-0.05 if left else 0.05), y, label, ha="right" if left else "left", va="center", fontsize=8)
     axis.plot([1, 1 + found.critical], [0.55, 0.55], color="black", linewidth=2)
     axis.text(1, 0.6, f"critical difference {found.critical:.2f}", va="bottom", fontsize=8)
     axis.axis("off")
