@@ -11,6 +11,7 @@ from torch import Tensor
 from sklar.data import Batch, Rows
 from sklar.encoders import mlp
 from sklar.joint import Joint, JointMixture
+from sklar.models.ablated import INFERENCES, ablated
 from sklar.models.alignment import dependence_loss
 from sklar.models.base import Source, evaluating, full_precision, subpattern
 from sklar.models.bound import evidence_bound
@@ -59,6 +60,9 @@ class VariationalCopula(Generative):
         weight: of the generative terms (recipe).
         reconstruction: ``rec`` above (recipe).
         cross_drop: probability with which a modality is left out of ``O'``; with 1 a single one is left.
+        inference: how missing embeddings are drawn when the model is not in training: ``"conditional"``, given what is
+            observed; for ablations ``"marginal"``, whatever is observed, or ``"permuted"``, given the wrong
+            coordinates (one joint, paired).
         settings: see `FusionModel`.
 
     Raises:
@@ -93,6 +97,7 @@ class VariationalCopula(Generative):
         weight: float = 0.1,
         reconstruction: float = 0.2,
         cross_drop: float = 1.0,
+        inference: str = "conditional",
         **settings: Any,
     ) -> None:
         if objective == "bound":
@@ -108,13 +113,18 @@ class VariationalCopula(Generative):
             raise ValueError("stochastic=False has no posterior: objective 'recipe', posterior 'independent', root 1")
         if not 0 <= cross_drop <= 1:
             raise ValueError(f"cross_drop must lie in [0, 1], got {cross_drop}")
+        if inference not in INFERENCES:
+            raise ValueError(f"unknown inference {inference!r}; choose one of {list(INFERENCES)}")
+        if inference != "conditional" and (root > 1 or coupling != "paired" or posterior == "structured"):
+            raise ValueError(f"inference {inference!r} is of one paired joint whose posterior is not structured")
         self.objective, self.weight, self.reconstruction = objective, weight, reconstruction
-        self.stochastic, self.cross_drop = stochastic, cross_drop
+        self.stochastic, self.cross_drop, self.inference = stochastic, cross_drop, inference
         self.settings |= {
             "copula": copula, "marginal": marginal, "components": components, "correlation": correlation,
             "options": None if options is None else dict(options), "coupling": coupling, "root": root,
             "posterior": posterior, "stochastic": stochastic, "objective": objective, "weight": weight,
             "reconstruction": reconstruction, "cross_drop": cross_drop,
+            "inference": inference,
         }  # fmt: skip
         start = 0.0 if copula == "independence" else correlation
         widths = dict.fromkeys(self.inputs, self.dim)
@@ -155,12 +165,14 @@ class VariationalCopula(Generative):
         In training (a source is given) one draw of what is observed serves all draws of what is missing, as the bound
         asks; otherwise both are drawn afresh, from a fixed quasi-random set.
         """
-        rows, like = len(observed), code[0].mean
+        rows, like, joint = len(observed), code[0].mean, self.joint
+        if isinstance(joint, Joint) and not self.training:
+            joint = ablated(joint, self.inference)
         if source is not None:
             noise = Noise.of(source)
             own = noise.normal((1, rows, *self.posterior.normals), 1, like)
             z = self._named(list(self._posterior_draws(code, observed, own)[0].unbind(-1)))
-            return self.joint.impute(z, observed, noise=noise.normal((draws, rows, *self.event), 1, like))
+            return joint.impute(z, observed, noise=noise.normal((draws, rows, *self.event), 1, like))
         sizes = [torch.Size(shape).numel() for shape in (self.posterior.normals, self.event)]
         points = quasi_normal(draws, (1, sum(sizes)), dtype=like.dtype).to(like.device)
         own, other = points.split(sizes, -1)
@@ -169,7 +181,7 @@ class VariationalCopula(Generative):
             return self._named(list(z_all.unbind(-1)))
         flat = self._named(list(z_all.flatten(0, 1).unbind(-1)))
         noise_all = other.unflatten(-1, self.event).expand(-1, rows, *self.event).flatten(0, 1)[None]
-        completed = self.joint.impute(flat, observed.repeat(draws, 1), noise=noise_all)
+        completed = joint.impute(flat, observed.repeat(draws, 1), noise=noise_all)
         return {name: value[0].unflatten(0, (draws, rows)) for name, value in completed.items()}
 
     def _named(self, values: list[Tensor]) -> dict[str, Tensor]:
