@@ -180,6 +180,16 @@ def test_a_trial_that_fails_is_told_and_does_not_stop_the_others(config, tmp_pat
     assert choose(results, ["a", "b"]) == {"a": 0}  # one seed failed the better one
 
 
+def test_an_arms_settings_stand_on_top_of_the_runs_switch_by_switch(config):
+    run = replace(config.run, settings={"dim": 2, "recipe": {"jitter": 1.0, "draws": 4}})
+    models = {"ours": Arm("variational_copula", {"dim": 3, "recipe": {"draws": 1}}), "rival": Arm("concat")}
+    found = {t.arm: t.run.settings for t in trials(replace(config, run=run, models=models)) if t.number == 0}
+    assert found["ours"] == {"dim": 3, "recipe": {"jitter": 1.0, "draws": 1}}
+    assert found["rival"] == run.settings
+    drawn = [t.choice for t in trials(replace(config, run=run, models=models)) if t.arm == "ours"]
+    assert not any("recipe.draws" in choice or "recipe.jitter" in choice for choice in drawn)
+
+
 def test_a_comparison_has_a_part_for_every_dataset_and_condition(config):
     half = Missingness("mcar", 0.5)
     conditions = {"half": Condition(missing=half), "few": Condition(labelled=20, unlabelled=True)}

@@ -203,7 +203,7 @@ def trials(config: BenchmarkConfig, best: Mapping[str, int] | None = None) -> It
                 if number < len(drawn[label]) and (best is None or best.get(label) == number):
                     choice = drawn[label][number]
                     base = replace(
-                        config.run, model=arm.model, seed=seed, settings={**config.run.settings, **arm.settings},
+                        config.run, model=arm.model, seed=seed, settings=_settings(config, arm),
                         encoders={**config.run.encoders, **arm.encoders}, missing=arm.missing or config.run.missing,
                     )  # fmt: skip
                     run = apply(base, choice)
@@ -212,9 +212,17 @@ def trials(config: BenchmarkConfig, best: Mapping[str, int] | None = None) -> It
                     )
 
 
+def _settings(config: BenchmarkConfig, arm: Arm) -> dict[str, Any]:
+    """The run's, with the arm's on top; of the recipe, switch by switch."""
+    both = {**config.run.settings, **arm.settings}
+    if "recipe" in both:
+        both["recipe"] = {**config.run.settings.get("recipe", {}), **arm.settings.get("recipe", {})}
+    return both
+
+
 def _space(config: BenchmarkConfig, arm: Arm) -> Space:
     """What is searched for an arm."""
-    fixed = {**config.run.settings, **arm.settings}
+    fixed = _settings(config, arm)
     recipe = {f"recipe.{key}" for key in fixed.get("recipe", {})}
     space = search_space(arm.model) if arm.search is None else {k: tuple(v) for k, v in arm.search.items()}
     return {name: values for name, values in space.items() if name not in fixed and name not in recipe}

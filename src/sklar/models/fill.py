@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sklar.copulas import COPULAS
 from sklar.copulas.patterns import Patterns
 from sklar.joint import Joint, JointMixture
 
@@ -202,14 +203,17 @@ class Drawn(Fill):
     Args:
         widths: see `Fill`.
         copula: a name in `sklar.copulas.COPULAS`, with mixtures as marginals; ``"mixture"``: a mixture of Gaussian
-            joints, number of components and shrinkage chosen on held-out rows (`JointMixture.fit`).
+            joints, number of components and shrinkage chosen on held-out rows (`JointMixture.fit`); ``"auto"``: of all
+            these the one that says held-out rows best (`sklar.joint.auto`).
     """
 
     joint: Joint | JointMixture | None
+    winner: Tensor
 
     def __init__(self, widths: Widths, copula: str) -> None:
         super().__init__(widths)
         self.copula, self.joint = copula, None
+        self.register_buffer("winner", torch.tensor(0))  # of "auto", its place among the copulas
 
     def fit(self, z: Tensor, observed: Tensor, seed: int) -> None:
         """See `Fill.fit`.
@@ -222,6 +226,9 @@ class Drawn(Fill):
             self.joint = JointMixture.fit(named, observed, components=COMPONENTS, seed=seed)
         else:
             self.joint = Joint.fit(named, observed, copula=self.copula, seed=seed)
+        if self.copula == "auto" and isinstance(self.joint, Joint):
+            report = self.joint.report
+            self.winner.fill_(list(COPULAS).index(max(report, key=report.__getitem__)))
 
     def forward(self, z: Tensor, observed: Tensor, draws: int) -> Tensor:
         """See `Fill.forward`."""
@@ -238,7 +245,9 @@ class Drawn(Fill):
             joints = [Joint(self.widths, coupling="full", components=1) for _ in range(len(weights))]
             self.joint = JointMixture(joints).double().requires_grad_(False)
         elif any(name.startswith(f"{prefix}joint.") for name in state_dict):
-            self.joint = Joint(self.widths, copula=self.copula).double().requires_grad_(False)
+            place = int(state_dict.get(f"{prefix}winner", 0))
+            copula = list(COPULAS)[place] if self.copula == "auto" else self.copula
+            self.joint = Joint(self.widths, copula=copula).double().requires_grad_(False)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
@@ -250,7 +259,7 @@ FILLS: dict[str, Callable[[Widths], Fill]] = {
     "chained": Chained,
     "hot_deck": HotDeck,
     "mixture": partial(Drawn, copula="mixture"),
-    **{name: partial(Drawn, copula=name) for name in ("gaussian", "student", "factor", "vine")},
+    **{name: partial(Drawn, copula=name) for name in ("gaussian", "student", "factor", "vine", "auto")},
 }
 
 
