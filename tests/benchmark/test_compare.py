@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 import yaml
 from pyarrow import parquet
 
@@ -13,7 +14,7 @@ from sklar.benchmark.compare import choose, run_benchmark
 from sklar.benchmark.grid import Arm, BenchmarkConfig, Condition, trials, version_of
 from sklar.benchmark.tidy import read_scores
 from sklar.benchmark.trial import run_trial
-from sklar.data import Missingness, open_dataset
+from sklar.data import Missingness, Vector, open_dataset, write_dataset
 from sklar.data.digits_folder import prepare_digits
 from sklar.evaluation import evaluate_rows
 from sklar.training import RunConfig, Schedule, train
@@ -203,6 +204,38 @@ def test_a_comparison_has_a_part_for_every_dataset_and_condition(config):
     assert (run.labelled, run.unlabelled, run.missing) == (config.run.labelled, config.run.unlabelled, half)
     assert all(part.parts() == {("", ""): part} for part in parts.values())
     assert replace(config, conditions=conditions).parts()["", "few"].run.out == config.run.out / "few"
+
+
+def folds_folder(folder):
+    """Sixty rows in five folds, a vector each."""
+    g = torch.Generator().manual_seed(0)
+    samples = {"sample_id": range(60), "group_id": range(60), "split": ["train"] * 60, "y": [0, 1] * 30,
+               "fold": [i // 2 % 5 for i in range(60)]}  # fmt: skip
+    vectors = {name: Vector(torch.randn(60, 2, generator=g)) for name in ("a", "b")}
+    write_dataset(folder, name="folds", task="binary", labels=["y"], samples=samples, modalities=vectors)
+    return folder
+
+
+@pytest.mark.usefixtures("here")
+def test_with_folds_each_seed_tests_another_fold(config, tmp_path):
+    data = folds_folder(tmp_path / "data")
+    run = replace(config.run, data=data, out=tmp_path / "out", labelled=None)
+    folds = replace(config, run=run, folds="fold", seeds=5, trials=1, patterns="none", tests={"whole": Missingness()})
+    records = run_benchmark(folds)
+    assert [r["number"] for r in records] == [12] * 10
+    dataset = open_dataset(data)
+    tested = []
+    for trial in trials(folds):
+        rows = trial.rows(dataset)
+        k = trial.seed
+        assert set(rows.part("test").column("fold")) == {k}
+        assert set(rows.part("validation").column("fold")) == {(k + 1) % 5}
+        assert len(rows.part("train")) == 36
+        tested += [*rows.part("test").sample_id] if trial.arm == "ours" else []
+    assert sorted(tested) == list(range(60))
+    assert len({trial.key("", "") for trial in trials(folds)}) == 10
+    apart = json.loads((run.out / "differences.json").read_text())
+    assert {r["metric"] for r in apart} >= {"log_loss", "auroc"}
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_differences_are_those_of_scores_and_the_intervals_those_of_theory():
     target = rng.integers(2, size=ROWS)
     said = {arm: [answers(rng, worth, target) for _ in range(SEEDS)] for arm, worth in {"a": 2, "b": 1, "c": 2}.items()}
     persons = np.arange(ROWS)
-    found = differences(said, "a", "classification", torch.from_numpy(target), persons)
+    found = differences(said, "a", "classification", [(torch.from_numpy(target), persons)] * len(said["a"]))
     assert {(r["model"], r["metric"]) for r in found} == {
         (arm, metric) for arm in "bc" for metric in ("accuracy", "log_loss", "brier", "auroc")
     }
@@ -69,7 +69,7 @@ def test_persons_with_many_rows_are_fewer_witnesses():
         mean = torch.from_numpy(np.stack([1 - p, p], 1))
         said[arm] = [{"whole": Said("tests", "whole", torch.arange(300), mean)}] * 3
     few, many = (
-        differences(said, "a", "classification", torch.from_numpy(target), persons)[1]
+        differences(said, "a", "classification", [(torch.from_numpy(target), persons)] * len(said["a"]))[1]
         for persons in (np.repeat(np.arange(30), 10), np.arange(300))
     )
     assert few["metric"] == many["metric"] == "log_loss"
@@ -82,14 +82,14 @@ def test_of_values_and_of_labels():
     value = torch.from_numpy(rng.normal(size=40))
     said = {arm: [{"x": Said("tests", "x", torch.arange(40), value[:, None] + 0.1 * k)}] * 2 for k, arm in
             enumerate("ab")}  # fmt: skip
-    found = {r["metric"]: r for r in differences(said, "a", "regression", value, np.arange(40))}
+    found = {r["metric"]: r for r in differences(said, "a", "regression", [(value, np.arange(40))] * len(said["a"]))}
     assert found["rmse"]["value"] == pytest.approx(0.1)
     assert found["mae"]["value"] == pytest.approx(0.1)
     labels = torch.ones(40, 2).double()
     labels[:30, 1] = torch.nan
     said = {arm: [{"x": Said("tests", "x", torch.arange(40), torch.tensor([[p, 0.9]]).expand(40, 2))}] * 2 for arm, p in
             {"a": 0.9, "b": 0.5}.items()}  # fmt: skip
-    found = {r["metric"]: r for r in differences(said, "a", "multilabel", labels, np.arange(40))}
+    found = {r["metric"]: r for r in differences(said, "a", "multilabel", [(labels, np.arange(40))] * len(said["a"]))}
     assert found["log_loss"]["value"] == pytest.approx(40 * np.log(0.9 / 0.5) / 50, rel=1e-5)
 
 
@@ -97,10 +97,10 @@ def test_other_rows_and_single_seeds():
     rng = np.random.default_rng(2)
     target = rng.integers(2, size=20)
     said = {arm: [answers(rng, 1, target) for _ in range(2)] for arm in "ab"}
-    assert differences({arm: each[:1] for arm, each in said.items()}, "a", "classification", None, None) == []
+    assert differences({arm: each[:1] for arm, each in said.items()}, "a", "classification", []) == []
     said["b"] = [answers(rng, 1, target[:10]) for _ in range(2)]
     with pytest.raises(ValueError, match="b was scored on other rows"):
-        differences(said, "a", "classification", torch.from_numpy(target), np.arange(20))
+        differences(said, "a", "classification", [(torch.from_numpy(target), np.arange(20))] * len(said["a"]))
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (5,)])

@@ -63,6 +63,24 @@ def test_parts_are_disjoint_and_views_of_views_work(ds):
         ds.part("dev")
 
 
+def test_folds_of_a_column_are_splits_that_views_keep(ds):
+    column = "group_id"
+    groups = np.unique(ds.column(column))
+    for number in range(len(groups) + 1):
+        found = ds.fold(column, number)
+        test, validation = groups[number % len(groups)], groups[(number + 1) % len(groups)]
+        expected = {test: "test", validation: "validation"}
+        assert found.split.tolist() == [expected.get(each, "train") for each in ds.column(column)]
+        part = found.part("test")
+        assert set(part.column(column)) == {test}
+        for view in (part.take([0]), part.see(torch.ones(len(ds.names)).bool()), part.label(None)):
+            assert set(view.split) == {"test"}
+    with pytest.raises(ValueError, match="'split' has"):
+        ds.take(ds.split != "test").fold("split", 0)
+    with pytest.raises(KeyError):
+        ds.fold("nowhere", 0)
+
+
 def test_what_a_mask_hides_is_not_read(ds):
     seen = ds.see(torch.tensor([True, False, True, False, True, False, True]))
     batch = seen[:]

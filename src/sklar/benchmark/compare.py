@@ -11,7 +11,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from sklar.benchmark.cluster import on_ray
 from sklar.benchmark.foresight import cells_table
@@ -87,7 +89,7 @@ def _compare(config: BenchmarkConfig, about: dict[str, str]) -> _Made | None:
     todo = list(trials(config))
     for trial in {trial.arm: trial for trial in todo}.values():
         try:
-            prepare_run(dataset, trial.run)
+            prepare_run(trial.rows(dataset), trial.run)
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"models, {trial.arm!r}: {error.args[0]}") from error
     key = content_digest(dataset), version_of(config)
@@ -161,8 +163,7 @@ def _differences(config: BenchmarkConfig, dataset: Dataset, files: Mapping[str, 
     """Distances from the reference of the arms that finished, in each setting; files are in the order of the seeds."""
     if config.reference not in files:
         return []
-    names = chosen_modalities(dataset, config.run.modalities)
-    part, target = scored(dataset, names, config.split, config.run.matched)
+    rows = _scored(config, dataset)
     task = TASKS.get(dataset.task, dataset.task)
     found: list[Record] = []
     for setting in ("tests", "patterns"):
@@ -170,8 +171,18 @@ def _differences(config: BenchmarkConfig, dataset: Dataset, files: Mapping[str, 
             arm: [read_predictions(file.with_suffix(".parquet"), setting) for file in own] for arm, own in files.items()
         }
         if said[config.reference][0]:
-            records = differences(said, config.reference, task, target, part.group_id)
+            records = differences(said, config.reference, task, rows)
             found += [{"setting": setting, **record} for record in records]
+    return found
+
+
+def _scored(config: BenchmarkConfig, dataset: Dataset) -> list[tuple[Tensor, np.ndarray]]:
+    """Labels and persons of the rows scored, of each seed."""
+    names, found = chosen_modalities(dataset, config.run.modalities), []
+    for seed in range(config.seeds):
+        part = dataset if config.folds is None else dataset.fold(config.folds, seed)
+        part, target = scored(part, names, config.split, config.run.matched)
+        found.append((target, part.group_id))
     return found
 
 
@@ -181,15 +192,16 @@ def _reliability(
     """Points of each arm's reliability curve, all seeds and tests together (patterns where there are no tests)."""
     if TASKS.get(dataset.task, dataset.task) != "classification":
         return {}
-    _, target = scored(dataset, chosen_modalities(dataset, config.run.modalities), config.split, config.run.matched)
+    rows, setting = _scored(config, dataset), "tests" if config.tests else "patterns"
     found = {}
     for arm, own in files.items():
         said = [
-            each for file in own
-            for each in read_predictions(file.with_suffix(".parquet"), "tests" if config.tests else "patterns").values()
-        ]  # fmt: skip
+            (each.mean, target[each.rows])
+            for file, (target, _) in zip(own, rows, strict=True)
+            for each in read_predictions(file.with_suffix(".parquet"), setting).values()
+        ]
         if said:
-            mean, truth = torch.cat([each.mean for each in said]), torch.cat([target[each.rows] for each in said])
+            mean, truth = (torch.cat(values) for values in zip(*said, strict=True))
             found[arm] = reliability(mean, truth)
     return found
 

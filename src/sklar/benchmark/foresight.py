@@ -58,7 +58,7 @@ def cells_table(
 def _probe(dataset: Dataset, trial: Trial) -> float:
     found = []
     for steps in (FEW, MORE):
-        model, rows, validation = prepare_run(dataset, trial.run)
+        model, rows, validation = prepare_run(trial.rows(dataset), trial.run)
         started = time.monotonic()
         with warnings.catch_warnings(), torch.random.fork_rng():
             warnings.simplefilter("ignore")

@@ -11,6 +11,7 @@ from typing import Any
 
 from sklar.benchmark.space import Choice, Space, apply, draw_trials, search_space
 from sklar.benchmark.version import code_version
+from sklar.data import Dataset
 from sklar.data.missingness import Missingness
 from sklar.models import MODELS
 from sklar.training.config import RunConfig
@@ -79,6 +80,8 @@ class BenchmarkConfig:
         patterns: which missing patterns complete test rows are scored under as well: none, single (each modality
             alone) or all.
         split: the rows that are scored: test or validation.
+        folds: a column of ``samples.parquet`` that numbers folds: each seed has the next one for its test rows, and the
+            one after it for its validation rows.
         datasets: several dataset folders by their labels, instead of the run's ``data``: one comparison each.
         conditions: several conditions of training by their labels, for instance rates of missing values, mechanisms or
             numbers of labels: one comparison each, on every dataset.
@@ -101,6 +104,7 @@ class BenchmarkConfig:
     evidence: tuple[str, ...] = ()
     patterns: str = "none"
     split: str = "test"
+    folds: str | None = None
     datasets: dict[str, Path] = field(default_factory=dict)
     conditions: dict[str, Condition] = field(default_factory=dict)
     processes: int | None = None
@@ -161,6 +165,7 @@ class Trial:
         patterns: see `BenchmarkConfig`.
         split: see `BenchmarkConfig`.
         evidence: see `BenchmarkConfig`.
+        fold: column of the folds and number of the one that is tested; None for the data's own splits.
     """
 
     arm: str
@@ -172,6 +177,11 @@ class Trial:
     patterns: str
     split: str
     evidence: tuple[str, ...] = ()
+    fold: tuple[str, int] | None = None
+
+    def rows(self, dataset: Dataset) -> Dataset:
+        """A dataset split as the trial wants it."""
+        return dataset if self.fold is None else dataset.fold(*self.fold)
 
     def key(self, content: str, version: str) -> str:
         """What the result depends on, hashed: 20 hexadecimal digits.
@@ -181,6 +191,8 @@ class Trial:
             version: of the code.
         """
         about = asdict(self)
+        if self.fold is None:
+            del about["fold"]
         del about["arm"], about["number"], about["choice"], about["run"]["out"], about["run"]["data"]
         text = json.dumps([about, content, version], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
@@ -207,9 +219,11 @@ def trials(config: BenchmarkConfig, best: Mapping[str, int] | None = None) -> It
                         encoders={**config.run.encoders, **arm.encoders}, missing=arm.missing or config.run.missing,
                     )  # fmt: skip
                     run = apply(base, choice)
+                    fold = None if config.folds is None else (config.folds, seed - first)
                     yield Trial(
-                        label, seed, number, choice, run, config.tests, config.patterns, config.split, config.evidence
-                    )
+                        label, seed, number, choice, run, config.tests, config.patterns, config.split, config.evidence,
+                        fold,
+                    )  # fmt: skip
 
 
 def _settings(config: BenchmarkConfig, arm: Arm) -> dict[str, Any]:

@@ -20,7 +20,7 @@ REPLICATES = 500
 
 
 def differences(
-    said: Mapping[str, Sequence[Answers]], reference: str, task: str, target: Tensor, persons: np.ndarray
+    said: Mapping[str, Sequence[Answers]], reference: str, task: str, scored: Sequence[tuple[Tensor, np.ndarray]]
 ) -> list[Record]:
     """Every arm minus the reference, averaged over the tests: scores of the same rows, paired by seed and by person.
 
@@ -28,8 +28,7 @@ def differences(
         said: of each arm, what its models said, a seed at a time in the same order, the reference's among them.
         reference: an arm.
         task: ``"classification"``, ``"multilabel"`` or ``"regression"``.
-        target: labels of the rows scored, ``(n,)`` or ``(n, L)``.
-        persons: of the same rows.
+        scored: of each seed, the labels of the rows scored, ``(n,)`` or ``(n, L)``, and their persons, ``(n,)``.
 
     Returns:
         Records ``{model, metric, value, low, high, error, p, p_holm}``: 95% intervals by `crossed_difference`, and
@@ -44,9 +43,12 @@ def differences(
     for arm in said:
         for own, theirs in zip(said[arm], first, strict=True):
             _same_rows(arm, own, theirs)
-    tables = {arm: [_scores(task, answers, target) for answers in each] for arm, each in said.items()}
+    tables = {
+        arm: [_scores(task, answers, target) for answers, (target, _) in zip(each, scored, strict=True)]
+        for arm, each in said.items()
+    }
     rows = [next(iter(answers.values())).rows.numpy() for answers in first]
-    groups = [persons[own] for own in rows]
+    groups = [persons[own] for own, (_, persons) in zip(rows, scored, strict=True)]
     records: list[Record] = []
     for metric in tables[reference][0]:
         found = []

@@ -39,7 +39,7 @@ def run_trial(trial: Trial, file: Path) -> None:
     started = time.monotonic()
     result: dict[str, Any] = {"arm": trial.arm, "seed": trial.seed, "number": trial.number, "choice": trial.choice}
     try:
-        dataset = open_dataset(trial.run.data)
+        dataset = trial.rows(open_dataset(trial.run.data))
         model, rows, validation = prepare_run(dataset, trial.run)
         with torch.random.fork_rng():
             loss = train(model, rows, validation, trial.run.schedule, trial.run.seed, progress=False)

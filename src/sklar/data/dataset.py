@@ -96,10 +96,13 @@ class Dataset:
         rows: places of this view's rows in ``samples.parquet``, ``(n,)``.
         observed: which of them sees which modality, bool ``(n, M)``.
         target: their labels as in `Batch`; None where no row has one.
+        split: other splits than the folder's, ``(n,)``.
     """
 
-    def __init__(self, files: Files, rows: np.ndarray, observed: Tensor, target: Tensor | None) -> None:
-        self._files, self._rows = files, rows
+    def __init__(
+        self, files: Files, rows: np.ndarray, observed: Tensor, target: Tensor | None, split: np.ndarray | None = None
+    ) -> None:
+        self._files, self._rows, self._split = files, rows, split
         self.observed, self.target = observed, target
 
     @property
@@ -160,7 +163,7 @@ class Dataset:
     @property
     def split(self) -> np.ndarray:
         """``train``, ``validation`` or ``test``, ``(n,)``."""
-        return self.column("split")
+        return self.column("split") if self._split is None else self._split
 
     def column(self, name: str) -> np.ndarray:
         """A column of ``samples.parquet``, ``(n,)``: null is NaN among numbers, None among texts and booleans.
@@ -207,7 +210,8 @@ class Dataset:
             rows = rows if rows.dtype == torch.bool else rows.long()
         target = None if self.target is None else self.target[rows]
         places = torch.arange(len(self))[rows].numpy()
-        return Dataset(self._files, self._rows[places], self.observed[rows], target)
+        split = None if self._split is None else self._split[places]
+        return Dataset(self._files, self._rows[places], self.observed[rows], target, split)
 
     def part(self, split: str) -> Dataset:
         """A view of one split's rows, of none where it has none.
@@ -231,7 +235,7 @@ class Dataset:
         if observed.dtype != torch.bool or observed.shape not in ((len(self), len(self.names)), (len(self.names),)):
             wanted = f"bool ({len(self)}, {len(self.names)}) or ({len(self.names)},)"
             raise ValueError(f"a mask is {wanted}, got {observed.dtype} {tuple(observed.shape)}")
-        return Dataset(self._files, self._rows, self.observed & observed.cpu(), self.target)
+        return Dataset(self._files, self._rows, self.observed & observed.cpu(), self.target, self._split)
 
     def label(self, labelled: Tensor | None) -> Dataset:
         """The same rows, of which only some keep their label.
@@ -243,12 +247,31 @@ class Dataset:
             ValueError: a mask of another shape or type.
         """
         if labelled is None or self.target is None:
-            return Dataset(self._files, self._rows, self.observed, None)
+            return Dataset(self._files, self._rows, self.observed, None, self._split)
         if labelled.dtype != torch.bool or labelled.shape != (len(self),):
             raise ValueError(f"a mask is bool ({len(self)},), got {labelled.dtype} {tuple(labelled.shape)}")
         target = self.target.clone()
         target[~labelled.cpu()] = float("nan") if target.is_floating_point() else -1
-        return Dataset(self._files, self._rows, self.observed, target)
+        return Dataset(self._files, self._rows, self.observed, target, self._split)
+
+    def fold(self, column: str, number: int) -> Dataset:
+        """The same rows, split by a column of folds: one fold is the test, the next one the validation.
+
+        Args:
+            column: of ``samples.parquet``, which numbers or names the folds.
+            number: which of them, in order, is the test; counted round and round.
+
+        Raises:
+            KeyError: no such column. ValueError: fewer than three folds.
+        """
+        values = self.column(column)
+        names = np.unique(values)
+        if len(names) < 3:
+            raise ValueError(f"column {column!r} has {len(names)} folds: a test, a validation and more are needed")
+        split = np.full(len(values), "train", dtype=object)
+        for part, place in (("test", number), ("validation", number + 1)):
+            split[values == names[place % len(names)]] = part
+        return Dataset(self._files, self._rows, self.observed, self.target, split)
 
     def __getitem__(self, rows: Tensor | slice | np.ndarray | Sequence[int]) -> Batch:
         """Rows in memory; the content of an unseen modality is NaN or nothing.
