@@ -155,7 +155,7 @@ def report(folders: list[Path], out: Path = Path("runs/report")) -> None:
 
     Args:
         folders: of sklar benchmark.
-        out: folder of report.html, tables.md, tables.tex and figures.
+        out: folder of scores.parquet, report.html, tables.md, tables.tex and figures.
     """
     from sklar.benchmark.summary import read_parts, write_summary
     from sklar.report.tables import print_table

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import rankdata
 
 from sklar.benchmark.summary import ABOUT, Part, all_figures, rank_tables, read_parts, write_summary
+from sklar.benchmark.tidy import read_scores
 from sklar.evaluation.multiple import ranks
 
 ARMS = ("ours", "one", "other")
@@ -46,7 +47,7 @@ def test_all_parts_are_found_and_arms_ranked_over_them(folders):
     assert f"{ranks(scores, True).critical:.2f}" in losses.title
     assert {row[1] for row in accuracies.rows} == {"2.00"}  # all tied
     assert rank_tables(parts[:1]) == []
-    assert rank_tables([Part(p.label, p.about, p.records[:8], p.apart, {}) for p in parts]) == []  # two arms
+    assert rank_tables([Part(p.dataset, p.about, p.records[:8], p.apart, {}) for p in parts]) == []  # two arms
 
 
 def test_the_summary_has_every_table_in_each_form_and_every_figure(folders, tmp_path):
@@ -55,6 +56,8 @@ def test_the_summary_has_every_table_in_each_form_and_every_figure(folders, tmp_
     for table in tables:
         assert table.title in said["tables.md"]
     assert said["tables.tex"].count(r"\begin{table}") == len(tables)
+    scores = read_scores(tmp_path / "out" / "scores.parquet")
+    assert {(r["dataset"], r["condition"]) for r in scores} == {("x", "few"), ("x", "many"), ("b", "")}
     figures = all_figures(read_parts(folders))
     assert set(figures) >= {"ranks by log_loss", "x / few: log_loss", "b: log_loss, differences", "b: reliability",
                             "x: log_loss against the condition"}  # fmt: skip

@@ -22,7 +22,7 @@ from sklar.benchmark.predictions import read_predictions
 from sklar.benchmark.progress import Progress, shown
 from sklar.benchmark.significance import differences
 from sklar.benchmark.summary import ABOUT, read_part, write_summary
-from sklar.benchmark.tidy import write_scores, write_times
+from sklar.benchmark.tidy import write_times
 from sklar.benchmark.trial import run_trial, scored
 from sklar.benchmark.workers import side_by_side
 from sklar.data import Dataset, open_dataset
@@ -66,7 +66,6 @@ def run_benchmark(config: BenchmarkConfig) -> list[Record]:
         label = {name: word for name, word in zip(("dataset", "condition"), where, strict=True) if word}
         scores += [{**label, **record} for record in one.scores]
         times += [{**label, **record} for record in one.times]
-    write_scores(config.run.out / "scores.parquet", scores)
     write_times(config.run.out / "times.parquet", times)
     if len(made) == len(parts):
         for table in write_summary([read_part(part.run.out) for part in parts.values()], config.run.out):

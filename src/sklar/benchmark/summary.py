@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sklar.benchmark.tidy import write_scores
 from sklar.evaluation import Record, by_seed, estimate
 from sklar.evaluation.multiple import Ranks, ranks
 from sklar.report.comparison import LESS_IS_BETTER, comparison_tables, difference_tables
@@ -27,18 +28,23 @@ class Part(NamedTuple):
     """A comparison on one dataset under one condition, as it lies in its folder.
 
     Attributes:
-        label: its dataset and condition.
+        dataset: label of the dataset, or the comparison's name where it has none.
         about: ``{reference, dataset, condition, labelled}``.
         records: scores, see `run_benchmark`.
         apart: distances from the reference with their intervals.
         reliability: points of each arm's reliability curve.
     """
 
-    label: str
+    dataset: str
     about: Mapping[str, Any]
     records: list[Record]
     apart: list[Record]
     reliability: Mapping[str, list[Any]]
+
+    @property
+    def label(self) -> str:
+        """Its dataset and condition."""
+        return " / ".join(filter(None, (self.dataset, self.about["condition"])))
 
     @property
     def setting(self) -> str:
@@ -64,20 +70,23 @@ def read_parts(folders: Sequence[Path]) -> list[Part]:
 def read_part(folder: Path) -> Part:
     """The comparison of one folder."""
     about = _read(folder / ABOUT)
-    words = [about["dataset"] or folder.resolve().name, about["condition"]]
-    if about["condition"] and not about["dataset"]:
-        words[0] = folder.resolve().parent.name
+    place = folder.resolve().parent if about["condition"] else folder.resolve()
     each = [_read(folder / f"{name}.json") for name in ("results", "differences", "reliability")]
-    return Part(" / ".join(filter(None, words)), about, *each)
+    return Part(about["dataset"] or place.name, about, *each)
 
 
 def write_summary(parts: Sequence[Part], out: Path) -> list[Table]:
-    """``report.html``, ``tables.md``, ``tables.tex`` and ``figures/*.png``; returns the tables.
+    """``scores.parquet``, ``report.html``, ``tables.md``, ``tables.tex`` and ``figures/*.png``; returns the tables.
 
     Args:
         parts: comparisons; of several, the arms that all of them have are ranked over them.
         out: folder.
     """
+    scores = [
+        {"dataset": part.dataset if len(parts) > 1 else "", "condition": part.about["condition"], **record}
+        for part in parts for record in part.records
+    ]  # fmt: skip
+    write_scores(out / "scores.parquet", scores)
     tables = rank_tables(parts)
     for part in parts:
         own = comparison_tables(part.records, part.about["reference"])
@@ -130,8 +139,8 @@ def all_figures(parts: Sequence[Part]) -> dict[str, str]:
             arms = leading(part.records, setting, "log_loss", reference, 4)
             curves = {arm: part.reliability[arm] for arm in arms}
             found[f"{where}reliability"] = reliability_figure(curves)
-    for dataset in dict.fromkeys(part.about["dataset"] for part in parts):
-        own = [part for part in parts if part.about["dataset"] == dataset and part.about["condition"]]
+    for dataset in dict.fromkeys(part.dataset for part in parts):
+        own = [part for part in parts if part.dataset == dataset and part.about["condition"]]
         if len(own) > 1:
             records = {part.about["condition"]: part.records for part in own}
             for metric in ("log_loss", "auroc"):
