@@ -98,9 +98,9 @@ def difference_figure(records: Sequence[Record], setting: str, metric: str, refe
     axis.errorbar(value, places, xerr=[value - low, high - value], fmt="o", markersize=4, capsize=2, color="C0")
     axis.set_yticks(places, [r["model"] for r in own])
     axis.set(xlabel=f"{metric.replace('_', '-')} minus {reference}'s, 95% interval")
-    far = float(np.quantile(np.abs(np.concatenate([low, high])), 0.9)) * 1.3
-    if np.abs(value).max() > 3 * far:  # one that is far off must not flatten all others
-        axis.set_xlim(-far, far)
+    far = 1.5 * float(np.quantile(high, 0.9))
+    if value.max() > 2 * far > 0:  # one that is far off must not flatten all others
+        axis.set_xlim(float(low.min()) - 0.05 * far, far)
     return figure_data(figure)
 
 
