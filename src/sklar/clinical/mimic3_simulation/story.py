@@ -30,7 +30,8 @@ Its **state** at t hours since INTIME is ``q(t) = s + c (1 - exp(-t / TREND_HOUR
   sentences is neutral, about the diagnosis, or about the state (shares `SENTENCES`). A sentence about the diagnosis
   speaks of ``g`` except, with `WRONG_GROUP`, of any group. One about the state is grave, not reassuring, with
   ``P = sigma(GRAVE q(t) + GRAVE_STYLE N_stay)``.
-- **Recording** depends on the state, too: blood is drawn in an hour with ``P = min(DRAW_RATE exp(DRAW_SEVERITY q(t)), 1)``
+- **Recording** depends on the state, too: blood is drawn in an hour with
+  ``P = min(DRAW_RATE exp(DRAW_SEVERITY q(t)), 1)``
   (0.95 in the first), an arterial line has ``P = sigma(LINE + LINE_SEVERITY s)``.
 
 So series, words, codes and outcomes are independent given the latents and the age, and dependent through them.
