@@ -34,12 +34,12 @@ PLAIN = {
     "Glascow coma scale verbal response": (723, 223900), "Glascow coma scale motor response": (454, 223901),
 }  # fmt: skip
 READINGS = {item: (name, "VALUENUM", 1e-3) for name, items in PLAIN.items() for item in items}
-READINGS |= {item: ("Temperature", "VALUENUM", 0.001) for item in (676, 223762)}
-READINGS |= {item: ("Temperature", "(VALUENUM - 32) / 1.8", 0.03) for item in (678, 679, 223761)}
+READINGS |= dict.fromkeys((676, 223762), ("Temperature", "VALUENUM", 0.001))
+READINGS |= dict.fromkeys((678, 679, 223761), ("Temperature", "(VALUENUM - 32) / 1.8", 0.03))
 READINGS |= {677: ("Temperature", "VALUENUM", 0.03), 226730: ("Height", "VALUENUM", 0)}
-READINGS |= {item: ("Height", "VALUENUM * 2.54", 1.28) for item in (1394, 226707)}
-READINGS |= {item: ("Weight", "VALUENUM", 0.001) for item in (763, 226512, 224639)}
-READINGS |= {item: ("Weight", "VALUENUM * 0.453592", 0.03) for item in (3581, 226531)}
+READINGS |= dict.fromkeys((1394, 226707), ("Height", "VALUENUM * 2.54", 1.28))
+READINGS |= dict.fromkeys((763, 226512, 224639), ("Weight", "VALUENUM", 0.001))
+READINGS |= dict.fromkeys((3581, 226531), ("Weight", "VALUENUM * 0.453592", 0.03))
 READINGS |= {
     3420: ("Fraction inspired oxygen", "VALUENUM", 0),
     189: ("Fraction inspired oxygen", "100 * VALUENUM", 1e-3),
