@@ -34,6 +34,8 @@ Its **state** at t hours since INTIME is ``q(t) = s + c (1 - exp(-t / TREND_HOUR
   ``P = min(DRAW_RATE exp(DRAW_SEVERITY q(t)), 1)``
   (0.95 in the first), an arterial line has ``P = sigma(LINE + LINE_SEVERITY s)``.
 
+Children are charted like adults but for height, weight and the newborn's diagnosis; cohorts leave them out.
+
 So series, words, codes and outcomes are independent given the latents and the age, and dependent through them.
 """
 
@@ -52,7 +54,7 @@ VENTILATED, VENTILATED_SEVERITY = -0.7, 0.9
 VENTILATED_GROUP = (0.2, 0.8, 0.0, -0.8, 0.3, -0.6)
 LENGTH_MEDIAN, LENGTH_SEVERITY, LENGTH_SPREAD, LENGTH_LIMITS = 54.0, 0.2, 0.9, (4.0, 45 * 24.0)
 LENGTH_GROUP = (0.2, 0.2, -0.1, -0.1, 0.1, -0.2)
-DEATH, DEATH_SEVERITY, DEATH_COURSE, DEATH_AGE = -2.6, 1.1, 0.8, 0.03
+DEATH, DEATH_SEVERITY, DEATH_COURSE, DEATH_AGE = -2.2, 1.1, 0.8, 0.03
 DEATH_GROUP = (0.5, 0.2, -0.3, 0.0, 0.3, -0.2)
 RETURN_MEDIAN, RETURN_SEVERITY, RETURN_SPREAD = 50.0, -0.4, 1.2
 NOTE_RATE, NOTE_SEVERITY = 0.17, 0.1
