@@ -224,6 +224,11 @@ def many():
     return [make_roster(plan, block) for block in range(plan.blocks)]
 
 
+@pytest.fixture(scope="module")
+def some_hours(many):
+    return [make_hours(roster) for roster in many[:40]]
+
+
 def _of(rosters, name):
     return np.concatenate([getattr(roster, name) for roster in rosters])
 
@@ -273,34 +278,33 @@ def test_patients_are_tied_by_their_frailty(many):
     assert _of(many, "severity").std() == pytest.approx(1, abs=0.05)
 
 
-def test_series_follow_their_formulas(many):
-    """Slopes on the state and shifts of groups over stays, spread within a stay."""
-    hours = [make_hours(roster) for roster in many[:40]]
-    first = [hour.hour == 0 for hour in hours]
-    state = np.concatenate([hour.state[at] for hour, at in zip(hours, first, strict=True)])
-    group = np.concatenate([roster.group for roster in many[:40]])
-    design = np.column_stack([state, *(group == k for k in range(6))])
-    for name, slope, spread, shift in (
-        ("Heart Rate", 6, np.hypot(11, 6), (0, 8)),
-        ("Respiratory rate", 2.2, np.hypot(3, 2.5), (1, 3)),
-        ("Systolic blood pressure", -7, np.hypot(14, 9), (4, 12)),
-        ("Temperature", 0.15, np.hypot(0.4, 0.3), (0, 0.6)),
-        ("pH", -0.03, np.hypot(0.035, 0.02), (3, -0.03)),
-    ):
-        values = np.concatenate([hour.values[name][at] for hour, at in zip(hours, first, strict=True)])
-        fitted, *_ = np.linalg.lstsq(design, values, rcond=None)
-        error = spread / np.sqrt(len(state))
-        assert fitted[0] == pytest.approx(slope, abs=4 * error + 0.02 * abs(slope)), name
-        rest = [k for k in range(6) if name != "pH" or k not in (1, 3)]
-        rest = [k for k in rest if (name, k) not in {("Heart Rate", 0), ("Heart Rate", 2), ("Respiratory rate", 1),
-                ("Systolic blood pressure", 0), ("Systolic blood pressure", 4), ("Temperature", 0)}]  # fmt: skip
-        base = fitted[1:][rest].mean()
-        assert fitted[1 + shift[0]] - base == pytest.approx(shift[1], abs=15 * error), name
-    longest = max(range(40), key=lambda k: len(hours[k].hour))
-    chosen = hours[longest]
-    steps = np.diff(chosen.values["Heart Rate"])[np.diff(chosen.stay) == 0]
-    expected = np.sqrt(2 * 36 * (1 - np.exp(-1 / 12)) + 1 / 6)  # of the process, and of two roundings
-    assert steps.std() == pytest.approx(expected, rel=0.06)
+@pytest.mark.parametrize(
+    ("name", "mean", "slope", "shifts", "offset", "noise"),
+    [
+        ("Heart Rate", 86, 6, {0: 8, 2: -3}, 11, 6),
+        ("Respiratory rate", 19, 2.2, {1: 3}, 3, 2.5),
+        ("Systolic blood pressure", 122, -7, {0: -9, 4: 12}, 14, 9),
+        ("Temperature", 36.9, 0.15, {0: 0.6}, 0.4, 0.3),
+        ("pH", 7.39, -0.03, {1: -0.02, 3: -0.03}, 0.035, 0.02),
+        ("Sodium", 138.5, 0, {4: 2}, 4, 1.2),
+    ],
+)
+def test_series_follow_their_formulas(many, some_hours, name, mean, slope, shifts, offset, noise):
+    """Regression on the state and the groups, twelve hours after INTIME; changes from hour to hour."""
+    rows = [np.flatnonzero(hours.hour == 12) for hours in some_hours]
+    state = np.concatenate([hours.state[row] for hours, row in zip(some_hours, rows, strict=True)])
+    value = np.concatenate([hours.values[name][row] for hours, row in zip(some_hours, rows, strict=True)])
+    group = [roster.group[hours.stay[row]] for roster, hours, row in zip(many, some_hours, rows, strict=False)]
+    design = np.column_stack([state, *(np.concatenate(group) == k for k in range(6))])
+    fitted, *_ = np.linalg.lstsq(design, value, rcond=None)
+    expected = np.array([slope, *(mean + shifts.get(k, 0) for k in range(6))])
+    error = np.sqrt((offset**2 + noise**2) * np.diag(np.linalg.inv(design.T @ design)))
+    rounding = 0.01 * abs(slope) + 0.02 * noise  # and limits
+    assert (abs(fitted - expected) < 4 * error + rounding).all()
+    steps = np.concatenate([np.diff(h.values[name])[np.diff(h.stay) == 0] for h in some_hours])
+    digits = {"Temperature": 0.1, "pH": 0.01}.get(name, 1)
+    of_process = 2 * noise**2 * (1 - np.exp(-1 / 12))
+    assert steps.std() == pytest.approx(np.sqrt(of_process + digits**2 / 6), rel=0.04)
 
 
 def test_words_follow_the_state_and_the_diagnosis(tables):
@@ -328,11 +332,31 @@ def test_words_follow_the_state_and_the_diagnosis(tables):
         assert abs(grave[part].sum() - chance[part].sum()) < 5 * np.sqrt((chance * (1 - chance))[part].sum()) + 10
     assert np.corrcoef(severe, states)[0, 1] > 0.3
     assert own / told == pytest.approx(0.75 + 0.25 / 6, abs=0.03)
+    [(together,)] = tables.sql("""
+        WITH rates AS (SELECT ICUSTAY_ID, avg("Heart Rate") AS rate FROM hours GROUP BY ALL)
+        SELECT corr(rate, (TEXT LIKE '%prognosis guarded%')::INT - (TEXT LIKE '%Alert and oriented%')::INT)
+        FROM NOTEEVENTS JOIN ICUSTAYS i USING (HADM_ID) JOIN rates r ON r.ICUSTAY_ID = i.ICUSTAY_ID::INT
+    """).fetchall()
+    assert together > 0.1  # one modality tells of another
     summaries = tables.sql("""
         SELECT TEXT, HOSPITAL_EXPIRE_FLAG, n.CHARTTIME FROM NOTEEVENTS n JOIN ADMISSIONS USING (HADM_ID)
         WHERE CATEGORY = 'Discharge summary'
     """).fetchall()
     assert {(phrases.EXPIRED in text) == (died == "1") and time is None for text, died, time in summaries} == {True}
+
+
+def test_notes_have_the_stated_dirt(tables):
+    [(size, error, lost, untimed, again)] = tables.sql("""
+        SELECT count(*), count(ISERROR), count(*) - count(HADM_ID), count(*) FILTER (CHARTTIME IS NULL),
+            count(CHARTTIME) - count(DISTINCT SUBJECT_ID || CHARTTIME)
+        FROM NOTEEVENTS WHERE CATEGORY <> 'Discharge summary'
+    """).fetchall()
+    for found, share in ((error, 0.01 * 0.76), (lost, 0.03), (untimed, 0.04), (again, 0.03 * 0.96**2)):
+        assert abs(found - share * size) < 5 * np.sqrt(share * size), share
+    [(silent, patients)] = tables.sql("""
+        SELECT count(*) FILTER (SUBJECT_ID NOT IN (SELECT SUBJECT_ID FROM NOTEEVENTS)), count(*) FROM PATIENTS
+    """).fetchall()
+    assert abs(silent - 0.08 * patients) < 5 * np.sqrt(0.08 * patients)
 
 
 def test_codes_follow_the_severity(many):
