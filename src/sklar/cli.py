@@ -188,13 +188,14 @@ def _commands() -> dict[str, Any]:
     """Functions and typed configurations by name; a mapping is a group of commands."""
     from sklar.benchmark.curve import CurveConfig
     from sklar.benchmark.grid import BenchmarkConfig
-    from sklar.clinical import READERS
+    from sklar.clinical import READERS, SIMULATORS
     from sklar.training.config import RunConfig
 
     return {
         "demo": demo,
         "data": {"check": check, "show": show},
         "prepare": dict(READERS),
+        "simulate": dict(SIMULATORS),
         "train": RunConfig,
         "curve": CurveConfig,
         "benchmark": BenchmarkConfig,
@@ -210,6 +211,7 @@ def _commands() -> dict[str, Any]:
 ABOUT = {
     "data": "Look at dataset folders.",
     "prepare": "Turn raw files into a dataset folder.",
+    "simulate": "Write raw files of invented patients, with the truth beside them.",
     "curve": "A learning curve over the number of labels, with unlabelled rows and without: sklar curve CONFIG.yaml.",
     "benchmark": "Compare models on one footing, searched alike: sklar benchmark CONFIG.yaml.",
     "train": "Train a model: sklar train CONFIG.yaml, or options; a killed run goes on where it was.",
@@ -306,7 +308,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             status = _run(commands, parser.instantiate(parser.parse_args(given)))
         sys.exit(status)
     except ArgumentError as error:
-        words = [word for word in given[:2] if word in (*commands, *commands["data"], *commands["prepare"])]
+        inner = [name for group in commands.values() if isinstance(group, dict) for name in group]
+        words = [word for word in given[:2] if word in (*commands, *inner)]
         sys.exit(f"sklar: {' '.join(str(error).split())} (see {' '.join(['sklar', *words])} --help)")
     except (ValueError, KeyError, TypeError, OSError, ImportError, RuntimeError) as error:
         sys.exit(f"sklar: {error.args[0] if isinstance(error, KeyError) else error}")

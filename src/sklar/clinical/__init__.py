@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sklar.clinical.eicu import prepare_eicu
+from sklar.clinical.mimic3_simulation import simulate_mimic3
 from sklar.clinical.physionet2012 import prepare_physionet2012
 from sklar.data.digits_folder import prepare_digits
 from sklar.data.mfeat_folder import prepare_mfeat
@@ -18,4 +19,15 @@ READERS: dict[str, Callable[..., Path]] = {
     "digits": prepare_digits,
 }
 
-__all__ = ["READERS", "prepare_digits", "prepare_eicu", "prepare_mfeat", "prepare_physionet2012"]
+# Each takes `out` and options with defaults, and returns the folder of raw files.
+SIMULATORS: dict[str, Callable[..., Path]] = {"mimic3": simulate_mimic3}
+
+__all__ = [
+    "READERS",
+    "SIMULATORS",
+    "prepare_digits",
+    "prepare_eicu",
+    "prepare_mfeat",
+    "prepare_physionet2012",
+    "simulate_mimic3",
+]
