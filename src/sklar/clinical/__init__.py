@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sklar.clinical.eicu import prepare_eicu
+from sklar.clinical.mimic3 import prepare_mimic3
 from sklar.clinical.physionet2012 import prepare_physionet2012
 from sklar.data.digits_folder import prepare_digits
 from sklar.data.mfeat_folder import prepare_mfeat
@@ -14,8 +15,9 @@ from sklar.data.mfeat_folder import prepare_mfeat
 READERS: dict[str, Callable[..., Path]] = {
     "physionet2012": prepare_physionet2012,
     "eicu-demo": prepare_eicu,
+    "mimic3": prepare_mimic3,
     "mfeat": prepare_mfeat,
     "digits": prepare_digits,
 }
 
-__all__ = ["READERS", "prepare_digits", "prepare_eicu", "prepare_mfeat", "prepare_physionet2012"]
+__all__ = ["READERS", "prepare_digits", "prepare_eicu", "prepare_mfeat", "prepare_mimic3", "prepare_physionet2012"]

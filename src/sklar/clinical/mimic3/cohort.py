@@ -1,0 +1,90 @@
+"""``cohort.json``: where a cohort comes from, and what each exclusion removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sklar
+from sklar.clinical.mimic3.content import content_hash
+from sklar.clinical.mimic3.engine import counts_of, rows_of
+from sklar.clinical.mimic3.pipeline import Pipeline
+from sklar.clinical.mimic3.work import FORMAT
+
+# What is left after each exclusion, in order.
+EXCLUSIONS = (
+    ("START", ()),
+    ("REMOVE ICU TRANSFERS", ("transfer", "no_admission")),
+    ("REMOVE MULTIPLE STAYS PER ADMIT", ("multiple_stays",)),
+    ("REMOVE PATIENTS AGE < 18", ("age_below_18",)),
+)
+
+
+def describe(
+    pipeline: Pipeline, settings: Mapping[str, Any], tables: Mapping[str, Any], told: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The content of ``cohort.json``.
+
+    Args:
+        pipeline: all steps done.
+        settings: of the preparation.
+        tables: of each raw table its file, bytes, SHA-256 and rows.
+        told: what the dataset folders gave to say.
+    """
+    import duckdb
+
+    stages = {file.stem: file for file in sorted(pipeline.work.stages.glob("*.parquet"))}
+    hashes = {name: content_hash(pipeline.connection, file) for name, file in stages.items()}
+    return {
+        "format": FORMAT,
+        "versions": {"sklar": sklar.__version__, "duckdb": duckdb.__version__},
+        "settings": dict(settings),
+        "tables": dict(tables),
+        "exclusions": exclusions(pipeline),
+        "validate_events": counts_of(
+            pipeline.connection, "SELECT sum(COLUMNS(* EXCLUDE (subject_id))) FROM validate_events_by_subject"
+        ),
+        "tasks": {name: task_counts(pipeline, name) for name in (*settings["tasks"], "multitask") if name in stages},
+        "notes": note_counts(pipeline),
+        "stages": {name: {"rows": rows, "hash": text} for name, (rows, text) in hashes.items()},
+        **told,
+    }
+
+
+def exclusions(pipeline: Pipeline) -> list[dict[str, Any]]:
+    """ICU stays, admissions and patients that are left after each exclusion."""
+    gone: list[str] = []
+    found = []
+    for step, decisions in EXCLUSIONS:
+        gone += decisions
+        left = ", ".join(f"'{name}'" for name in ("", *gone))
+        counts = counts_of(
+            pipeline.connection,
+            "SELECT count(DISTINCT ICUSTAY_ID) AS ICUSTAY_IDs, count(DISTINCT HADM_ID) AS HADM_IDs, "
+            f"count(DISTINCT SUBJECT_ID) AS SUBJECT_IDs FROM stay_decisions WHERE decision NOT IN ({left})",
+        )
+        found.append({"step": step, **counts})
+    return found
+
+
+def task_counts(pipeline: Pipeline, name: str) -> dict[str, dict[str, int]]:
+    """Rows, stays and positives of a list, by part."""
+    positives = "" if name in ("length_of_stay", "phenotyping", "multitask") else ", sum(CAST(y_true AS INTEGER))"
+    rows = rows_of(
+        pipeline.connection,
+        f"SELECT split, count(*), count(DISTINCT ICUSTAY_ID){positives} FROM {name} GROUP BY split ORDER BY split",
+    )
+    names = ("rows", "stays", "positives")
+    return {split: dict(zip(names, map(int, counts), strict=False)) for split, *counts in rows}
+
+
+def note_counts(pipeline: Pipeline) -> dict[str, int]:
+    """How many notes there are, are linked to a kept stay, and are left out by each rule."""
+    linked = counts_of(
+        pipeline.connection,
+        "SELECT count(*) AS linked, count(*) FILTER (NOT has_text) AS without_text, "
+        "count(*) FILTER (in_error) AS in_error, count(*) FILTER (discharge_summary) AS discharge_summaries, "
+        "count(*) FILTER (charted IS NULL) AS without_chart_time, count(*) FILTER (cm2) AS cm2 FROM notes_linked",
+    )
+    used = {name: pipeline.count(f"SELECT count(*) FROM {name}") for name in ("notes_first", "notes_48", "notes_stay")}
+    return {"rows": pipeline.count("SELECT count(*) FROM NOTEEVENTS"), **linked, **used}
