@@ -47,6 +47,7 @@ def describe(
         "tasks": {name: task_counts(pipeline, name) for name in (*settings["tasks"], "multitask") if name in stages},
         "notes": note_counts(pipeline),
         "stages": {name: {"rows": rows, "hash": text} for name, (rows, text) in hashes.items()},
+        **({"clean": clean_counts(pipeline)} if pipeline.clean else {}),
         **told,
     }
 
@@ -88,3 +89,27 @@ def note_counts(pipeline: Pipeline) -> dict[str, int]:
     )
     used = {name: pipeline.count(f"SELECT count(*) FROM {name}") for name in ("notes_first", "notes_48", "notes_stay")}
     return {"rows": pipeline.count("SELECT count(*) FROM NOTEEVENTS"), **linked, **used}
+
+
+def clean_counts(pipeline: Pipeline) -> dict[str, Any]:
+    """What clean changed: readings dropped by reason and variable, several values at one time, and the rest."""
+    dropped: dict[str, dict[str, int]] = {}
+    for reason, variable, number in rows_of(
+        pipeline.connection,
+        "SELECT dropped, VARIABLE, count(*) FROM readings WHERE dropped IS NOT NULL GROUP BY ALL ORDER BY ALL",
+    ):
+        dropped.setdefault(reason, {})[variable] = int(number)
+    repeated = pipeline.count(
+        "SELECT count(*) FROM (SELECT 1 FROM readings WHERE dropped IS NULL "
+        "GROUP BY ICUSTAY_ID, CHARTTIME, VARIABLE HAVING count(DISTINCT coalesce(text, number::VARCHAR)) > 1)"
+    )
+    return {
+        "dropped": dropped,
+        "times_with_several_values": repeated,
+        "ages_over_89": pipeline.count("SELECT count(*) FROM stays WHERE AGE = 91.4"),
+        "deaths_by_date_alone_not_counted": pipeline.count(
+            "SELECT count(*) FROM stays WHERE DEATHTIME IS NULL AND DOD BETWEEN ADMITTIME AND DISCHTIME"
+        ),
+        "codes_without_group": pipeline.count("SELECT count(*) FROM diagnoses WHERE HCUP_CCS_2015 IS NULL"),
+        "stays_without_ethnicity": pipeline.count("SELECT count(*) FROM stays WHERE ETHNICITY IS NULL"),
+    }

@@ -8,6 +8,8 @@ from functools import cache
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
+from sklar.clinical.mimic3.units import RANGES
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -67,3 +69,5 @@ def load_facts(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE TABLE coded_categories (variable VARCHAR, text VARCHAR)")
     pairs = [(name, text) for name in WORDED for text in channels().categories[name]]
     connection.executemany("INSERT INTO coded_categories VALUES (?, ?)", pairs)
+    connection.execute("CREATE TABLE clean_ranges (VARIABLE VARCHAR, low DOUBLE, high DOUBLE)")
+    connection.executemany("INSERT INTO clean_ranges VALUES (?, ?, ?)", [(k, *limits) for k, limits in RANGES.items()])

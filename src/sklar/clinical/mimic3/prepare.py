@@ -25,8 +25,6 @@ from sklar.data.values import Value
 if TYPE_CHECKING:
     import pyarrow as pa
 
-STEPS = len(COLUMNS) + 26
-
 
 def prepare_mimic3(
     raw: Path,
@@ -84,7 +82,7 @@ def prepare_mimic3(
     inputs = files if splits is None else files | {"splits": Path(splits)}
     with open_work(out, print_of(settings, inputs)) as work:
         connection = open_engine(work.folder / "spill", memory, threads)
-        pipeline = Pipeline(connection, work, files, Progress(STEPS), clean)
+        pipeline = Pipeline(connection, work, files, Progress(_steps(wanted)), clean)
         try:
             load_facts(connection)
             connection.execute("SET VARIABLE clean = ?", [clean])
@@ -99,6 +97,14 @@ def prepare_mimic3(
             connection.close()
         publish(work, out)
     return out
+
+
+def _steps(wanted: tuple[str, ...]) -> int:
+    """How many steps there are: tables, stages, records, lists, dataset folders and their tensor."""
+    folders = [task for task in TASKS if task.task in wanted]
+    lists = {"ihm": 0, "phenotyping": 2}
+    tensor = any(not task.stay_hours for task in folders)
+    return len(COLUMNS) + 18 + 6 + sum(lists.get(name, 1) for name in wanted) + tensor + len(folders)
 
 
 def _stages(pipeline: Pipeline, wanted: tuple[str, ...], readmission: str) -> None:

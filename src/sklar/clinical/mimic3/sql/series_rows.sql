@@ -1,6 +1,6 @@
 -- Which rows of its series each task's stay sees: the first 48 hours, or the whole stay.
 WITH seen AS (
-    SELECT 'in_hospital_mortality' AS task, ICUSTAY_ID, first_row_48 AS first_row, last_row_48 AS last_row, rows_in_episode
+    SELECT 'ihm' AS task, ICUSTAY_ID, first_row_48 AS first_row, last_row_48 AS last_row, rows_in_episode
     FROM windows SEMI JOIN ihm USING (ICUSTAY_ID)
     UNION ALL
     SELECT task, ICUSTAY_ID, first_row, last_row, rows_in_episode

@@ -2,14 +2,15 @@
 WITH kept AS (
     SELECT
         * EXCLUDE (decision) REPLACE (known(ETHNICITY) AS ETHNICITY, known(GENDER) AS GENDER, known(DIAGNOSIS) AS DIAGNOSIS),
-        -- ends included; DOD is a date at midnight
-        coalesce(DOD BETWEEN INTIME AND OUTTIME, false) OR coalesce(DEATHTIME BETWEEN INTIME AND OUTTIME, false)
-            AS died_in_unit,
-        coalesce(DOD BETWEEN ADMITTIME AND DISCHTIME, false)
-            OR coalesce(DEATHTIME BETWEEN ADMITTIME AND DISCHTIME, false)
-            -- at midnight a death on the day of admission lies before the admission
-            OR (getvariable('clean') AND coalesce(DOD::DATE BETWEEN ADMITTIME::DATE AND DISCHTIME::DATE, false))
-            AS died_in_hospital
+        -- Ends included; DOD is a date at midnight, so who dies at home on the day of discharge counts as dead in
+        -- hospital. Clean goes by DEATHTIME, which MIMIC-III gives for deaths in hospital alone.
+        coalesce(DEATHTIME BETWEEN INTIME AND OUTTIME, false)
+            OR NOT getvariable('clean') AND coalesce(DOD BETWEEN INTIME AND OUTTIME, false) AS died_in_unit,
+        CASE
+            WHEN getvariable('clean') THEN DEATHTIME IS NOT NULL
+            ELSE coalesce(DOD BETWEEN ADMITTIME AND DISCHTIME, false)
+                OR coalesce(DEATHTIME BETWEEN ADMITTIME AND DISCHTIME, false)
+        END AS died_in_hospital
     FROM decisions
     WHERE decision = 'kept'
 )

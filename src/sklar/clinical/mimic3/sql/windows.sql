@@ -13,27 +13,16 @@ WITH rows_of_stay AS (
         count(*) AS rows_in_episode
     FROM timeseries AS series JOIN stays USING (ICUSTAY_ID)
     GROUP BY series.ICUSTAY_ID
-),
-deaths AS (
-    SELECT
-        ICUSTAY_ID,
-        -- in clean, a death of which only the day is known counts from the end of that day
-        CASE WHEN getvariable('clean') AND died_in_hospital
-            THEN least(coalesce(DEATHTIME, DOD + INTERVAL 1 DAY), greatest(DISCHTIME, INTIME))
-            ELSE DEATHTIME
-        END AS death
-    FROM stays
 )
 SELECT
     stays.ICUSTAY_ID, stays.SUBJECT_ID, stays.HADM_ID, stays.stay, splits.split,
     24.0::DOUBLE * stays.LOS AS los,
     CAST(stays.died_in_hospital AS BIGINT) AS mortality,
-    coalesce((epoch(death) - epoch(INTIME)) / 3600, 1e18::DOUBLE) AS lived,
+    coalesce((epoch(DEATHTIME) - epoch(INTIME)) / 3600, 1e18::DOUBLE) AS lived,
     rows_of_stay.* EXCLUDE (ICUSTAY_ID)
 FROM stays
     JOIN rows_of_stay USING (ICUSTAY_ID)
     JOIN episodes ON episodes.Icustay = stays.ICUSTAY_ID
     JOIN splits ON splits.SUBJECT_ID = stays.SUBJECT_ID
-    JOIN deaths USING (ICUSTAY_ID)
 WHERE stays.LOS IS NOT NULL
 ORDER BY stays.ICUSTAY_ID;
