@@ -188,13 +188,14 @@ def _commands() -> dict[str, Any]:
     """Functions and typed configurations by name; a mapping is a group of commands."""
     from sklar.benchmark.curve import CurveConfig
     from sklar.benchmark.grid import BenchmarkConfig
-    from sklar.clinical import READERS
+    from sklar.clinical import READERS, VERIFIERS
     from sklar.training.config import RunConfig
 
     return {
         "demo": demo,
         "data": {"check": check, "show": show},
         "prepare": dict(READERS),
+        "verify": dict(VERIFIERS),
         "train": RunConfig,
         "curve": CurveConfig,
         "benchmark": BenchmarkConfig,
@@ -210,6 +211,7 @@ def _commands() -> dict[str, Any]:
 ABOUT = {
     "data": "Look at dataset folders.",
     "prepare": "Turn raw files into a dataset folder.",
+    "verify": "Counts beside published ones, content hashes and a leakage audit of prepared files.",
     "curve": "A learning curve over the number of labels, with unlabelled rows and without: sklar curve CONFIG.yaml.",
     "benchmark": "Compare models on one footing, searched alike: sklar benchmark CONFIG.yaml.",
     "train": "Train a model: sklar train CONFIG.yaml, or options; a killed run goes on where it was.",
@@ -285,6 +287,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.insert(1, "--config")  # sklar train CONFIG
     if given[:2] == ["prepare", "digits"] and [word.startswith("-") for word in given[2:4]] == [False, False]:
         del given[2]  # sklar prepare digits RAW OUT: the digits come with scikit-learn
+    if given[:2] == ["prepare", "mimic3"] and "--tasks" in given:  # sklar prepare mimic3 ... --tasks ihm phenotyping
+        first = given.index("--tasks") + 1
+        count = next((k for k, word in enumerate(given[first:]) if word.startswith("-")), len(given) - first)
+        given[first : first + count] = [",".join(given[first : first + count])]
     if given[:1] == ["report"] and places[:1] == [True]:  # sklar report FOLDER...
         count = next((k for k, word in enumerate(given[1:]) if word.startswith("-")), len(given) - 1)
         given[1 : 1 + count] = [json.dumps(given[1 : 1 + count])]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sklar.clinical.eicu import prepare_eicu
-from sklar.clinical.mimic3 import prepare_mimic3
+from sklar.clinical.mimic3 import prepare_mimic3, verify_mimic3
 from sklar.clinical.physionet2012 import prepare_physionet2012
 from sklar.data.digits_folder import prepare_digits
 from sklar.data.mfeat_folder import prepare_mfeat
@@ -20,4 +20,16 @@ READERS: dict[str, Callable[..., Path]] = {
     "digits": prepare_digits,
 }
 
-__all__ = ["READERS", "prepare_digits", "prepare_eicu", "prepare_mfeat", "prepare_mimic3", "prepare_physionet2012"]
+# What looks through the folder that a reader of the same name wrote; each returns an exit status.
+VERIFIERS: dict[str, Callable[..., int]] = {"mimic3": verify_mimic3}
+
+__all__ = [
+    "READERS",
+    "VERIFIERS",
+    "prepare_digits",
+    "prepare_eicu",
+    "prepare_mfeat",
+    "prepare_mimic3",
+    "prepare_physionet2012",
+    "verify_mimic3",
+]

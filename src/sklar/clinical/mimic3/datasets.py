@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sklar.clinical.mimic3.facts import WORDED, channels
-from sklar.clinical.mimic3.pipeline import Pipeline
 from sklar.clinical.mimic3.tasks import Task
-from sklar.clinical.mimic3.tensor import Normaliser, bin_count, bins_of, codes_of, expand, fill
+from sklar.clinical.mimic3.tensor import EPS, Normaliser, bin_count, bins_of, codes_of, expand, fill
 from sklar.clinical.mimic3.units import UNITS
 from sklar.data import Column, RecordFile, Series, write_dataset
 from sklar.data.values import Value
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 HOURS = 48.0
@@ -32,51 +33,72 @@ LICENCE = "that of the raw files: PhysioNet Credentialed Health Data License 1.5
 
 
 def build_tensors(
-    pipeline: Pipeline, step: float, folders: Mapping[str, tuple[np.ndarray, np.ndarray]], target: Path
-) -> tuple[np.ndarray, dict[str, Normaliser], dict[str, int]]:
-    """The discretised first 48 hours of stays.
+    connection: duckdb.DuckDBPyConnection, step: float, folders: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, int]]]:
+    """The discretised first 48 hours of stays, some stays at a time.
 
     Args:
-        pipeline: with the stage ``timeseries``.
+        connection: DuckDB with the stage ``timeseries``.
         step: hours of a bin.
-        folders: of each dataset folder its stays and which of them its normaliser is fitted on.
-        target: the ``.npy`` of all stays, float32 ``(n, N, 76)``.
+        folders: of each dataset folder its stays (and which of them its normaliser is fitted on).
 
-    Returns:
-        The stays in the rows' order ``(n,)``, the normaliser of each folder, and by variable how many readings are
-        neither a number nor a listed category; those are left out, where the published discretiser stops.
+    Yields:
+        Float64 ``(k, N, 76)``, the stays ``(k,)`` in ascending order, and by variable how many readings are neither a
+        number nor a listed category; those are left out, where the published discretiser stops.
     """
     layout = channels()
     stays = np.unique(np.concatenate([ids for ids, _ in folders.values()]))
-    number = bin_count(step, HOURS)
-    stored = np.lib.format.open_memmap(target, mode="w+", dtype=np.float32, shape=(len(stays), number, len(layout.columns)))
-    normalisers = {name: Normaliser.empty() for name in folders}
-    unread: dict[str, int] = {}
     names = ", ".join(f'"{name}"' for name in layout.names)
     reading = (
-        f"SELECT ICUSTAY_ID, Hours, {names} FROM timeseries "
-        "WHERE ICUSTAY_ID BETWEEN ? AND ? AND Hours > -eps() AND Hours < 48 + eps() ORDER BY ICUSTAY_ID, row"
+        f"SELECT ICUSTAY_ID, Hours, {names} FROM timeseries WHERE ICUSTAY_ID BETWEEN ? AND ? "
+        f"AND Hours > -{EPS} AND Hours < {HOURS} + {EPS} ORDER BY ICUSTAY_ID, row"
     )
     for start in range(0, len(stays), STAYS):
         part = stays[start : start + STAYS]
-        rows = pipeline.connection.sql(reading, params=[int(part[0]), int(part[-1])]).to_arrow_table()
+        rows = connection.sql(reading, params=[int(part[0]), int(part[-1])]).to_arrow_table()
         stay = rows["ICUSTAY_ID"].to_numpy()
         place = np.minimum(np.searchsorted(part, stay), len(part) - 1)
         bins = bins_of(rows["Hours"].to_numpy(), step, HOURS)
         wanted = (part[place] == stay) & (bins >= 0)
-        values = np.full((len(part), number, len(layout.names)), np.nan)
+        values = np.full((len(part), bin_count(step, HOURS), len(layout.names)), np.nan)
+        unread: dict[str, int] = {}
         for channel, name in enumerate(layout.names):
             codes = codes_of(name, rows[name].to_pylist())
             use = wanted & np.isfinite(codes)
             values[place[use], bins[use], channel] = codes[use]  # later rows overwrite
             if strange := int((wanted & np.isinf(codes)).sum()):
-                unread[name] = unread.get(name, 0) + strange
-        tensor = expand(fill(values), ~np.isnan(values))
-        stored[start : start + STAYS] = tensor
+                unread[name] = strange
+        yield expand(fill(values), ~np.isnan(values)), part, unread
+
+
+def write_tensors(
+    connection: duckdb.DuckDBPyConnection, step: float, folders: Mapping[str, tuple[np.ndarray, np.ndarray]], target: Path
+) -> tuple[np.ndarray, dict[str, Normaliser], dict[str, int]]:
+    """The tensors of `build_tensors` in one ``.npy``, float32.
+
+    Args:
+        connection: DuckDB with the stage ``timeseries``.
+        step: hours of a bin.
+        folders: of each dataset folder its stays and which of them its normaliser is fitted on.
+        target: the file.
+
+    Returns:
+        The stays in the rows' order ``(n,)``, the normaliser of each folder, and the readings left out.
+    """
+    stays = np.unique(np.concatenate([ids for ids, _ in folders.values()]))
+    shape = (len(stays), bin_count(step, HOURS), len(channels().columns))
+    stored = np.lib.format.open_memmap(target, mode="w+", dtype=np.float32, shape=shape)
+    normalisers = {name: Normaliser.empty() for name in folders}
+    unread: Counter[str] = Counter()
+    start = 0
+    for tensor, part, strange in build_tensors(connection, step, folders):
+        stored[start : start + len(part)] = tensor
+        start += len(part)
+        unread.update(strange)
         for name, (ids, fitted) in folders.items():
             normalisers[name].see(tensor[np.isin(part, ids[fitted])])
     stored.flush()
-    return stays, normalisers, unread
+    return stays, normalisers, dict(sorted(unread.items()))
 
 
 def events_vocabulary() -> list[Column]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sklar.clinical.mimic3.cohort import describe
-from sklar.clinical.mimic3.datasets import build_tensors, events_value, tensor_value, write_task
+from sklar.clinical.mimic3.datasets import events_value, tensor_value, write_task, write_tensors
 from sklar.clinical.mimic3.engine import Progress, open_engine
 from sklar.clinical.mimic3.facts import channels, load_facts
 from sklar.clinical.mimic3.notes import write_note_sample
@@ -160,7 +160,7 @@ def _datasets(pipeline: Pipeline, wanted: tuple[str, ...], step: int, note_sampl
     stays, normalisers = np.empty(0, np.int64), {}
     if tensor:
         with pipeline.progress.step("tensor"):
-            stays, normalisers, told["unread"] = build_tensors(pipeline, step, tensor, work.inner / "ehr.npy")
+            stays, normalisers, told["unread"] = write_tensors(connection, step, tensor, work.inner / "ehr.npy")
     for task in folders:
         with pipeline.progress.step(task.folder):
             notes: dict[str, Any] = {"mode": "clean" if pipeline.clean else "compat"}
