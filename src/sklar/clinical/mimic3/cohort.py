@@ -41,6 +41,8 @@ def describe(
         "settings": dict(settings),
         "tables": dict(tables),
         "exclusions": exclusions(pipeline),
+        "stays_without_admission": pipeline.count("SELECT count(*) FROM decisions WHERE decision = 'no_admission'"),
+        "readings_without_time": pipeline.count("SELECT count(*) FROM readings WHERE CHARTTIME IS NULL"),
         "validate_events": counts_of(
             pipeline.connection, "SELECT sum(COLUMNS(* EXCLUDE (subject_id))) FROM validate_events_by_subject"
         ),

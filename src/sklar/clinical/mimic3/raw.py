@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 AGAIN = "download it again"
+NOT_WHOLE = "not a whole number"
 
 
 def find_tables(raw: Path) -> dict[str, Path]:
@@ -89,9 +90,11 @@ def stage_table(connection: duckdb.DuckDBPyConnection, file: Path, columns: Mapp
     if file.suffix.lower() != ".gz":
         _ended(file)
     # Nothing is sniffed: a file's first quote may come after the sniffed rows, and odd rows may be skipped as preamble.
-    kinds = ", ".join(f"'{name}': '{columns.get(name.upper(), 'VARCHAR')}'" for name in header)
+    # Whole numbers are read as DOUBLE: read as INTEGER, 9.7 would become 10 without a word.
+    read_as = {name: "DOUBLE" if kind == "INTEGER" else kind for name, kind in columns.items()}
+    kinds = ", ".join(f"'{name}': '{read_as.get(name.upper(), 'VARCHAR')}'" for name in header)
     form = "header = true, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
-    cells = ", ".join(f'"{place[name]}" AS {name}' for name in columns)
+    cells = ", ".join(f'{_whole(place[name]) if columns[name] == "INTEGER" else _named(place[name])} AS {name}' for name in columns)
     reading = f"read_csv($file, auto_detect = false, columns = {{{kinds}}}, {form})"
     try:
         copied = connection.execute(
@@ -101,8 +104,35 @@ def stage_table(connection: duckdb.DuckDBPyConnection, file: Path, columns: Mapp
     except duckdb.OutOfMemoryException as error:
         raise MemoryError(f"{file}: {str(error).splitlines()[0]}; give --memory more") from None
     except duckdb.Error as error:
-        raise ValueError(f"{file}{_explained(str(error))}") from None  # DuckDB's message repeats the row: patients' text
+        if NOT_WHOLE in str(error) or "INT32" in str(error):
+            raise ValueError(f"{file}, {_not_whole(connection, file, reading, place, columns)}") from None
+        raise ValueError(f"{file}{_explained(str(error), columns)}") from None  # DuckDB's message repeats the row: patients' text
     return int(copied[0][0])
+
+
+def _named(column: str) -> str:
+    return f'"{column}"'
+
+
+def _whole(column: str) -> str:
+    return f"""CASE WHEN "{column}" = trunc("{column}") OR "{column}" IS NULL THEN CAST("{column}" AS INTEGER) """ \
+        f"""ELSE error('{NOT_WHOLE}') END"""  # fmt: skip
+
+
+def _not_whole(
+    connection: duckdb.DuckDBPyConnection, file: Path, reading: str, place: Mapping[str, str], columns: Mapping[str, str]
+) -> str:
+    """Place and remedy of the first cell that is no whole number of 32 bits."""
+    for name, kind in columns.items():
+        if kind == "INTEGER":
+            [(row,)] = connection.execute(
+                f'SELECT min(row) FROM (SELECT row_number() OVER () AS row, "{place[name]}" AS cell FROM {reading}) '
+                "WHERE cell <> trunc(cell) OR TRY_CAST(cell AS INTEGER) IS NULL AND cell IS NOT NULL",
+                {"file": str(file)},
+            ).fetchall()
+            if row is not None:
+                return f"row {row} below the header, column {name}: a cell that cannot be read as INTEGER; correct it, or {AGAIN}"
+    return f"a cell that cannot be read as INTEGER; {AGAIN}"
 
 
 def _quoted(path: Path) -> str:
@@ -118,19 +148,18 @@ def _ended(file: Path) -> None:
             raise ValueError(f"{file} is truncated: its last line has no end; {AGAIN}")
 
 
-def _explained(message: str) -> str:
+def _explained(message: str, columns: Mapping[str, str]) -> str:
     """Place and remedy from DuckDB's message, without any cell's content."""
     line = re.search(r"Line: (\d+)", message)
     at = f", line {line[1]}" if line else ""
     column = re.search(r'[Cc]olumn "(\w+)"', message)
-    kind = re.search(r"to '?(INTEGER|INT32|DOUBLE|TIMESTAMP)", message)
     if "GZIP" in message.upper():
         return f" is truncated or damaged; {AGAIN}"
     if "nicode" in message or "utf-8" in message.lower():
         return f"{at}: not UTF-8; convert the file (iconv -f latin1 -t utf-8) or correct the line"
     if "onver" in message and column:
-        expected = f" as {kind[1]}" if kind else ""
-        return f"{at}, column {column[1].upper()}: a cell that cannot be read{expected}; correct it, or {AGAIN}"
+        name = column[1].upper()
+        return f"{at}, column {name}: a cell that cannot be read as {columns.get(name, 'text')}; correct it, or {AGAIN}"
     return f"{at}: not a CSV table with a header and equally many cells a row; {AGAIN}"
 
 
