@@ -29,7 +29,9 @@ def compat(mimic3_slice, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def demo(shared, tmp_path_factory):
-    return prepare_mimic3(shared / "data" / "mimic3-demo", tmp_path_factory.mktemp("demo") / "out", mode="clean", threads=1)
+    return prepare_mimic3(
+        shared / "data" / "mimic3-demo", tmp_path_factory.mktemp("demo") / "out", mode="clean", threads=1
+    )
 
 
 def _audit(out):
@@ -84,7 +86,9 @@ def test_what_the_published_rules_let_through(compat, capsys):
     assert cohort["settings"]["mode"] == "compat"
 
 
-@pytest.mark.parametrize("folder", ["ihm", "readmission", "phenotyping", "phenotyping_48h", "length_of_stay", "decompensation"])
+@pytest.mark.parametrize(
+    "folder", ["ihm", "readmission", "phenotyping", "phenotyping_48h", "length_of_stay", "decompensation"]
+)
 @pytest.mark.parametrize("kind", ["events", "notes"])
 def test_records_after_the_prediction(folder, kind, planted):
     _rewrite(planted / folder / f"{kind}.parquet", lambda t: _with(t, "time", pc.add(t["time"], 2000.0)))
@@ -159,7 +163,9 @@ def test_a_normaliser_that_sees_the_test(how, planted):
     if how == "said":
         content["notes"]["normaliser"]["fitted_on"].append("test")
     else:
-        content["notes"]["normaliser"]["means"] = np.load(planted / "ihm" / "ehr.npy").mean((0, 1), dtype=float).tolist()
+        content["notes"]["normaliser"]["means"] = (
+            np.load(planted / "ihm" / "ehr.npy").mean((0, 1), dtype=float).tolist()
+        )
     file.write_text(json.dumps(content))
     assert _found(planted) == {("normaliser_beyond", "ihm/dataset.json")}
 
@@ -208,7 +214,9 @@ def _plant_presence(folder, stays, label):
 
 def _plant_word(folder, stays, label):
     texts = [f"seen by {place % 9}" + (" and covered with a sheet" if died else "") for place, died in enumerate(label)]
-    _rewrite(folder / "notes.parquet", lambda t: _append(t, series_id=stays.tolist(), time=np.ones(len(stays)), text=texts))
+    _rewrite(
+        folder / "notes.parquet", lambda t: _append(t, series_id=stays.tolist(), time=np.ones(len(stays)), text=texts)
+    )
     return "notes"
 
 

@@ -89,7 +89,12 @@ def test_text_in_a_numeric_column(table, column, value, kind, raw, tmp_path):
     _stop(raw, tmp_path, rf"{table}\.csv, (line 4|row 3 below the header).*column {column}.*{kind}")
 
 
-TWICE = [("ICUSTAYS", "ICUSTAY_ID"), ("ADMISSIONS", "HADM_ID"), ("PATIENTS", "SUBJECT_ID"), ("D_ICD_DIAGNOSES", "ICD9_CODE")]
+TWICE = [
+    ("ICUSTAYS", "ICUSTAY_ID"),
+    ("ADMISSIONS", "HADM_ID"),
+    ("PATIENTS", "SUBJECT_ID"),
+    ("D_ICD_DIAGNOSES", "ICD9_CODE"),
+]
 
 
 @pytest.mark.parametrize(("table", "column"), TWICE)

@@ -103,7 +103,9 @@ def test_the_whole_stay_is_clean_in_both_modes(task, compat, mimic3_slice, stays
 def test_a_note_in_the_dataset_counts_as_a_modality(clean):
     data = sklar.data.open(clean / "ihm")
     with_notes = set(_seen(clean / "ihm"))
-    assert data.observed[:, data.names.index("notes")].tolist() == [s in with_notes for s in data.column("stay_id").tolist()]
+    assert data.observed[:, data.names.index("notes")].tolist() == [
+        s in with_notes for s in data.column("stay_id").tolist()
+    ]
 
 
 def test_only_the_drawn_third_has_notes_when_asked(compat, mimic3_slice, tmp_path):
@@ -116,7 +118,7 @@ def test_only_the_drawn_third_has_notes_when_asked(compat, mimic3_slice, tmp_pat
 @pytest.mark.parametrize("number", [1, 5, 11, 41])
 def test_the_third_is_the_published_draw(number):
     names = [f"{subject}_episode1_timeseries.csv" for subject in range(900, 900 + number)]
-    order = np.random.RandomState(42).permutation(number)  # noqa: NPY002
+    order = np.random.RandomState(42).permutation(number)
     assert third(names[::-1]) == {sorted(names)[place] for place in order[: round(number / 3)]}
 
 

@@ -70,14 +70,19 @@ def _late(folder: Folder, records: str) -> list[Any]:
         end = f"24.0::DOUBLE * stay.LOS + {2 * EPS}"
     return folder.rows(
         f"SELECT count(*), min(series_id), max(time) FROM {records} AS record "
-        f"JOIN all_stays AS stay ON stay.ICUSTAY_ID = record.series_id WHERE NOT record.time <= {end} HAVING count(*) > 0"
+        "JOIN all_stays AS stay ON stay.ICUSTAY_ID = record.series_id "
+        f"WHERE NOT record.time <= {end} HAVING count(*) > 0"
     )
 
 
 def event_after_prediction(folder: Folder) -> Iterator[Finding]:
     """Events later than the time of prediction."""
     for number, stay, time in _late(folder, "events"):
-        yield Finding("event_after_prediction", f"{folder.path.name}/events", f"{number} events, stay {stay} first, up to {time:.2f} h")
+        yield Finding(
+            "event_after_prediction",
+            f"{folder.path.name}/events",
+            f"{number} events, stay {stay} first, up to {time:.2f} h",
+        )
 
 
 def note_after_prediction(folder: Folder) -> Iterator[Finding]:
@@ -133,7 +138,9 @@ def tensor_apart(folder: Folder) -> Iterator[Finding]:
     if not file.exists():
         return
     stored = np.load(file, mmap_mode="r", allow_pickle=False)
-    stays = np.array([stay for (stay,) in folder.rows("SELECT stay_id FROM samples ORDER BY sample_id")], dtype=np.int64)
+    stays = np.array(
+        [stay for (stay,) in folder.rows("SELECT stay_id FROM samples ORDER BY sample_id")], dtype=np.int64
+    )
     rows = {folder.path.name: (stays, np.ones(len(stays), dtype=bool))}
     number = 0
     for tensor, part, _ in build_tensors(folder.connection, float(folder.cohort["settings"]["step"]), rows):
@@ -160,7 +167,9 @@ def normaliser_beyond(folder: Folder) -> Iterator[Finding]:
         count += values.shape[0] * values.shape[1]
     means = np.array(notes["means"], dtype=np.float64)
     if notes["fitted_on"] != parts or not np.allclose(means, total / max(count, 1), rtol=1e-5, atol=1e-6):
-        yield Finding("normaliser_beyond", f"{folder.path.name}/dataset.json", f"is not fitted on {' and '.join(parts)} alone")
+        yield Finding(
+            "normaliser_beyond", f"{folder.path.name}/dataset.json", f"is not fitted on {' and '.join(parts)} alone"
+        )
     elif parts != ["train"]:
         yield Finding("normaliser_beyond", f"{folder.path.name}/dataset.json", "sees the validation rows", True)
 
@@ -185,9 +194,13 @@ def patient_in_two_splits(connection: duckdb.DuckDBPyConnection, folders: list[P
     if not folders:
         return
     every = " UNION ALL ".join(
-        f"SELECT group_id, split, stay_id FROM read_parquet('{_quoted(folder / 'samples.parquet')}')" for folder in folders
+        f"SELECT group_id, split, stay_id FROM read_parquet('{_quoted(folder / 'samples.parquet')}')"
+        for folder in folders
     )
-    for what, key, value in (("patients in two parts", "group_id", "split"), ("stays of two patients", "stay_id", "group_id")):
+    for what, key, value in (
+        ("patients in two parts", "group_id", "split"),
+        ("stays of two patients", "stay_id", "group_id"),
+    ):
         for number, first in rows_of(
             connection,
             f"SELECT count(*), min({key}) FROM (SELECT {key} FROM ({every}) GROUP BY {key} "
@@ -209,7 +222,9 @@ def audit(out: Path, cohort: Mapping[str, Any], connection: duckdb.DuckDBPyConne
         connection: DuckDB with the facts and macros loaded.
     """
     for name in ("all_stays", "timeseries"):
-        connection.execute(f"CREATE OR REPLACE VIEW {name} AS FROM read_parquet('{_quoted(out / 'stages' / name)}.parquet')")
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {name} AS FROM read_parquet('{_quoted(out / 'stages' / name)}.parquet')"
+        )
     folders = [(out / task.folder, task) for task in TASKS if (out / task.folder).is_dir()]
     found = list(patient_in_two_splits(connection, [path for path, _ in folders]))
     for path, task in folders:

@@ -72,7 +72,10 @@ def build_tensors(
 
 
 def write_tensors(
-    connection: duckdb.DuckDBPyConnection, step: float, folders: Mapping[str, tuple[np.ndarray, np.ndarray]], target: Path
+    connection: duckdb.DuckDBPyConnection,
+    step: float,
+    folders: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    target: Path,
 ) -> tuple[np.ndarray, dict[str, Normaliser], dict[str, int]]:
     """The tensors of `build_tensors` in one ``.npy``, float32.
 

@@ -19,7 +19,7 @@ def third(names: list[str]) -> set[str]:
         names: of the stays' series.
     """
     ordered = sorted(names)
-    order = np.random.RandomState(SEED).permutation(len(ordered))  # noqa: NPY002 (the published draw)
+    order = np.random.RandomState(SEED).permutation(len(ordered))  # the published draw
     return {ordered[place] for place in order[: round(len(ordered) / 3)]}
 
 

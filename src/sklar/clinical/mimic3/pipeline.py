@@ -60,9 +60,7 @@ class Pipeline:
         check_tables(self.connection, self.files)
         return inputs
 
-    def _load_table(
-        self, table: str, inputs: dict[str, dict[str, object]], hashes: Mapping[str, Future[str]]
-    ) -> None:
+    def _load_table(self, table: str, inputs: dict[str, dict[str, object]], hashes: Mapping[str, Future[str]]) -> None:
         target = self.work.inner / f"raw_{table}.parquet"
         columns = COLUMNS[table]
         if table not in self.files:
@@ -107,7 +105,9 @@ class Pipeline:
             f"CREATE OR REPLACE VIEW {name} AS SELECT {columns}{more} FROM read_parquet('{path}'{rows})"
         )
 
-    def run(self, name: str, *, stage: bool = False, sql: str | None = None, check: Callable[[], None] | None = None) -> None:
+    def run(
+        self, name: str, *, stage: bool = False, sql: str | None = None, check: Callable[[], None] | None = None
+    ) -> None:
         """Do a step, or take its result of an earlier run; afterwards ``name`` is a view of it.
 
         Args:

@@ -18,7 +18,8 @@ from sklar.clinical.mimic3.refusals import refuse_codes, refuse_people, refuse_v
 from sklar.clinical.mimic3.splits import load_splits
 from sklar.clinical.mimic3.tables import COLUMNS
 from sklar.clinical.mimic3.tasks import TASKS, Task, chosen
-from sklar.clinical.mimic3.work import COHORT, Work, open_work, print_of, publish, write_json, write_whole
+from sklar.clinical.mimic3.tensor import Normaliser
+from sklar.clinical.mimic3.work import COHORT, open_work, print_of, publish, write_json
 from sklar.data import RecordFile
 from sklar.data.values import Value
 
@@ -41,8 +42,8 @@ def prepare_mimic3(
 ) -> Path:
     """Turn MIMIC-III's raw files into a dataset folder a task, with the stages in between and their counts.
 
-    ``compat`` reproduces the MIMIC-III benchmark of Harutyunyan et al. (2019), quirks included; ``clean`` mends them and
-    says in ``cohort.json`` what it changed. An interrupted run is continued by the same command.
+    ``compat`` reproduces the MIMIC-III benchmark of Harutyunyan et al. (2019), quirks included; ``clean`` mends them
+    and says in ``cohort.json`` what it changed. An interrupted run is continued by the same command.
 
     Args:
         raw: the folder with the tables as downloaded, ``CHARTEVENTS.csv.gz`` or ``CHARTEVENTS.csv`` and so on, in
@@ -51,7 +52,8 @@ def prepare_mimic3(
             ``length_of_stay``, ``decompensation``, ``stages`` and ``cohort.json``.
         tasks: which tasks, separated by commas: ihm, readmission, phenotyping, length_of_stay, decompensation; all.
         mode: compat or clean.
-        readmission: cm2 counts a death in hospital as a readmission, clean leaves the dead out; by default cm2 in compat.
+        readmission: cm2 counts a death in hospital as a readmission, clean leaves the dead out; by default cm2 in
+            compat.
         step: hours of a bin of the tensor.
         splits: a CSV or Parquet file of SUBJECT_ID and split (train, val or validation, test) in place of the
             benchmark's official list.
@@ -157,7 +159,8 @@ def _datasets(pipeline: Pipeline, wanted: tuple[str, ...], step: int, note_sampl
     told: dict[str, Any] = {"empty": [name for name, table in rows.items() if not table.num_rows]}
     folders = [task for task in folders if rows[task.folder].num_rows]
     tensor = {task.folder: _fitted(rows[task.folder], pipeline.clean) for task in folders if not task.stay_hours}
-    stays, normalisers = np.empty(0, np.int64), {}
+    stays = np.empty(0, np.int64)
+    normalisers: dict[str, Normaliser] = {}
     if tensor:
         with pipeline.progress.step("tensor"):
             stays, normalisers, told["unread"] = write_tensors(connection, step, tensor, work.inner / "ehr.npy")

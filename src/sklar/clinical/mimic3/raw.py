@@ -94,7 +94,9 @@ def stage_table(connection: duckdb.DuckDBPyConnection, file: Path, columns: Mapp
     read_as = {name: "DOUBLE" if kind == "INTEGER" else kind for name, kind in columns.items()}
     kinds = ", ".join(f"'{name}': '{read_as.get(name.upper(), 'VARCHAR')}'" for name in header)
     form = "header = true, delim = ',', quote = '\"', escape = '\"', nullstr = ''"
-    cells = ", ".join(f'{_whole(place[name]) if columns[name] == "INTEGER" else _named(place[name])} AS {name}' for name in columns)
+    cells = ", ".join(
+        f"{_whole(place[name]) if columns[name] == 'INTEGER' else _named(place[name])} AS {name}" for name in columns
+    )
     reading = f"read_csv($file, auto_detect = false, columns = {{{kinds}}}, {form})"
     try:
         copied = connection.execute(
@@ -106,7 +108,9 @@ def stage_table(connection: duckdb.DuckDBPyConnection, file: Path, columns: Mapp
     except duckdb.Error as error:
         if NOT_WHOLE in str(error) or "INT32" in str(error):
             raise ValueError(f"{file}, {_not_whole(connection, file, reading, place, columns)}") from None
-        raise ValueError(f"{file}{_explained(str(error), columns)}") from None  # DuckDB's message repeats the row: patients' text
+        raise ValueError(
+            f"{file}{_explained(str(error), columns)}"
+        ) from None  # DuckDB's message repeats the row: patients' text
     return int(copied[0][0])
 
 
@@ -120,7 +124,11 @@ def _whole(column: str) -> str:
 
 
 def _not_whole(
-    connection: duckdb.DuckDBPyConnection, file: Path, reading: str, place: Mapping[str, str], columns: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    file: Path,
+    reading: str,
+    place: Mapping[str, str],
+    columns: Mapping[str, str],
 ) -> str:
     """Place and remedy of the first cell that is no whole number of 32 bits."""
     for name, kind in columns.items():
@@ -131,7 +139,8 @@ def _not_whole(
                 {"file": str(file)},
             ).fetchall()
             if row is not None:
-                return f"row {row} below the header, column {name}: a cell that cannot be read as INTEGER; correct it, or {AGAIN}"
+                what = "a cell that cannot be read as INTEGER"
+                return f"row {row} below the header, column {name}: {what}; correct it, or {AGAIN}"
     return f"a cell that cannot be read as INTEGER; {AGAIN}"
 
 

@@ -17,14 +17,15 @@ def refuse_values(pipeline: Pipeline) -> None:
     """
     rows = rows_of(
         pipeline.connection,
-        "SELECT source, row, VARIABLE, VALUE, count(*) OVER () FROM readings WHERE refused ORDER BY source, row LIMIT 1",
+        "SELECT source, row, VARIABLE, VALUE, count(*) OVER () FROM readings WHERE refused "
+        "ORDER BY source, row LIMIT 1",
     )
     if rows:
         [(source, row, variable, value, number)] = rows
         more = f" ({number} such rows)" if number > 1 else ""
         raise ValueError(
-            f"{pipeline.files[EVENTS[source]]}, row {row + 1} below the header: the VALUE {value!r} of {variable} is no "
-            f"number, and the published scripts stop there{more}; correct it, {CLEAN}"
+            f"{pipeline.files[EVENTS[source]]}, row {row + 1} below the header: the VALUE {value!r} of {variable} is "
+            f"no number, and the published scripts stop there{more}; correct it, {CLEAN}"
         )
 
 
@@ -42,8 +43,8 @@ def refuse_people(pipeline: Pipeline) -> None:
     if rows:
         [(row, value)] = rows
         raise ValueError(
-            f"{pipeline.files['ADMISSIONS']}, row {row + 1} below the header: the ETHNICITY {value!r} is missing, and the "
-            f"published scripts stop there; fill it in (UNKNOWN/NOT SPECIFIED), {CLEAN}"
+            f"{pipeline.files['ADMISSIONS']}, row {row + 1} below the header: the ETHNICITY {value!r} is missing, and "
+            f"the published scripts stop there; fill it in (UNKNOWN/NOT SPECIFIED), {CLEAN}"
         )
 
 
@@ -63,7 +64,7 @@ def refuse_codes(pipeline: Pipeline) -> None:
     if rows:
         [(row, value)] = rows
         raise ValueError(
-            f"{pipeline.files['DIAGNOSES_ICD']}, row {row + 1} below the header: the ICD9_CODE {value!r} has a title but no "
-            "CCS group, and the published scripts stop there; correct it, leave phenotyping out (--tasks), "
+            f"{pipeline.files['DIAGNOSES_ICD']}, row {row + 1} below the header: the ICD9_CODE {value!r} has a title "
+            "but no CCS group, and the published scripts stop there; correct it, leave phenotyping out (--tasks), "
             "or use --mode clean, which counts it in no group"
         )

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 FEWEST = 10  # rows of each class; with fewer a feature may tell them apart by chance
 CLOSE = 0.995  # area under the curve, or rank correlation
-WORDS = 20_000  # the most telling words looked at
 
 # By stay: the label (the largest of its rows; of the length of stay, all of it).
 _LABEL = {
@@ -63,8 +62,8 @@ def telling(feature: np.ndarray, label: np.ndarray, regression: bool) -> float:
 def labels_in_disguise(path: Path, task: Task, connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str]]:
     """Place and kind of every feature that alone tells a label.
 
-    Looked at, by stay: the mean and last bin of each channel of the tensor; the mean value and the presence of each code
-    of the events; the presence of each word of the notes; every further column of the samples.
+    Looked at, by stay: the mean and last bin of each channel of the tensor; the mean value and the presence of each
+    code of the events; the presence of each word of the notes; every further column of the samples.
 
     Args:
         path: the dataset folder.
@@ -130,8 +129,10 @@ def _words(stays: np.ndarray, label: np.ndarray, connection: duckdb.DuckDBPyConn
     connection.register("stay_labels", pa.table({"series_id": stays, "positive": positive}))
     for number, *_ in rows_of(
         connection,
-        "WITH words AS (SELECT DISTINCT series_id, unnest(regexp_split_to_array(lower(text), '[^a-z]+')) AS word FROM notes), "
-        "counted AS (SELECT word, count(*) FILTER (positive) / ? AS of_positive, count(*) FILTER (NOT positive) / ? AS of_rest "
+        "WITH words AS ("
+        "SELECT DISTINCT series_id, unnest(regexp_split_to_array(lower(text), '[^a-z]+')) AS word FROM notes"
+        "), counted AS ("
+        "SELECT word, count(*) FILTER (positive) / ? AS of_positive, count(*) FILTER (NOT positive) / ? AS of_rest "
         "FROM words JOIN stay_labels USING (series_id) GROUP BY word) "
         "SELECT count(*) FROM counted WHERE abs(of_positive - of_rest) >= ? HAVING count(*) > 0",
         [float(count[1]), float(count[0]), 2 * CLOSE - 1],

@@ -41,7 +41,9 @@ def load_splits(connection: duckdb.DuckDBPyConnection, file: Path | None) -> Non
         )
     except duckdb.Error as error:
         raise ValueError(f"{file}: {str(error).splitlines()[0]}; it needs the columns SUBJECT_ID and split") from None
-    wrong = rows_of(connection, "SELECT split FROM split_list WHERE split NOT IN ('train', 'val', 'test') OR split IS NULL")
+    wrong = rows_of(
+        connection, "SELECT split FROM split_list WHERE split NOT IN ('train', 'val', 'test') OR split IS NULL"
+    )
     if wrong:
         raise ValueError(f"{file}: the part {wrong[0][0]!r}; give train, val or test")
     twice = rows_of(connection, "SELECT SUBJECT_ID FROM split_list GROUP BY 1 HAVING count(*) > 1 ORDER BY 1")

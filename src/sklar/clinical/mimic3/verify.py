@@ -24,8 +24,8 @@ def verify_mimic3(out: Path, *, memory: str = "2GB", threads: int | None = None)
         threads: of DuckDB; by default one a core.
 
     Returns:
-        Exit status: 1 where a count differs from a published one, a file has changed, a dataset folder has errors, or the
-        audit finds a leak that the published rules do not let through (in clean: any).
+        Exit status: 1 where a count differs from a published one, a file has changed, a dataset folder has errors, or
+        the audit finds a leak that the published rules do not let through (in clean: any).
 
     Raises:
         FileNotFoundError: there is no such folder, or it is none of ``sklar prepare mimic3``. ValueError: its
