@@ -45,7 +45,8 @@ def made(tmp_path):
             "CHARTEVENTS": [subject | {"ITEMID": item, "CHARTTIME": _at(hour), "VALUE": value, "VALUEUOM": unit,
                                        "ERROR": error} for item, hour, value, unit, error in
                             ((211, 1, "80", "bpm", ""), *((*event, "", "")[:5] for event in events))],
-            "LABEVENTS": [subject | {"ITEMID": item, "CHARTTIME": _at(hour), "VALUE": value} for item, hour, value in labs],
+            "LABEVENTS": [subject | {"ITEMID": item, "CHARTTIME": _at(hour), "VALUE": value}
+                          for item, hour, value in labs],
             "OUTPUTEVENTS": [],
         }  # fmt: skip
         for table, rows in changes.items():
@@ -95,11 +96,12 @@ def test_units_and_blanks(variable, item, value, unit, expected, made):
     assert float(found[5.0]) == pytest.approx(expected, rel=1e-12)
 
 
+NO_NUMBER = "neither a number nor a known word"
 DROPPED = [  # item, hour, value, unit, error, why
     (211, 5, "900", "", "", "out of range"), (211, 5, "0", "", "", "out of range"),
     (FIO2, 5, "5", "", "", "out of range"), (FIO2, 5, "300", "torr", "", "another unit"),
-    (211, 5, "fast", "", "", "neither a number nor a known word"), (SYSTOLIC, 5, "120/x", "", "", "neither a number nor a known word"),
-    (EYE, 5, "Winks", "", "", "neither a number nor a known word"), (211, 5, "inf", "", "", "neither a number nor a known word"),
+    (211, 5, "fast", "", "", NO_NUMBER), (SYSTOLIC, 5, "120/x", "", "", NO_NUMBER),
+    (EYE, 5, "Winks", "", "", NO_NUMBER), (211, 5, "inf", "", "", NO_NUMBER),
     (211, 5, "90", "", "1", "charted in error"), (211, -1, "90", "", "", "outside the stay"),
     (211, 72.5, "90", "", "", "outside the stay"), (TEMPERATURE, 5, "50", "", "", "out of range"),
 ]  # fmt: skip
