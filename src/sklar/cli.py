@@ -133,20 +133,36 @@ def impute(
         print(path)
 
 
-def run(dataset: str, raw: Path, out: Path, seed: int = 0, processes: int | None = None) -> None:
-    """From raw files to a table of AUROCs and a report: prepare, train, predict, compare.
+def run(
+    dataset: str,
+    raw: Path,
+    out: Path | None = None,
+    task: str = "ihm",
+    mode: str = "compat",
+    seed: int = 0,
+    processes: int | None = None,
+) -> None:
+    """From raw files to a table of scores and a report: prepare, train, predict, compare; of mimic3 also verify.
 
     Args:
-        dataset: physionet2012 or eicu-demo.
+        dataset: physionet2012, eicu-demo or mimic3.
         raw: the raw files.
-        out: folder of the data, the models, results.json and report.html.
+        out: folder of the data, the models, results.json and report.html (sklar run DATASET RAW OUT does as well);
+            default runs/DATASET.
+        task: of mimic3: ihm, readmission, phenotyping, length_of_stay or decompensation.
+        mode: of mimic3: compat or clean.
         seed: of everything random.
         processes: models trained side by side; by default one a core.
     """
+    from sklar.benchmark.mimic3 import run_mimic3
     from sklar.benchmark.study import STUDIES, run_study
 
+    out = out or Path("runs") / dataset
+    if dataset == "mimic3":
+        run_mimic3(raw, out, task, mode, seed)
+        return
     if dataset not in STUDIES:
-        raise ValueError(f"unknown data set {dataset!r}; choose one of {list(STUDIES)}")
+        raise ValueError(f"unknown data set {dataset!r}; choose one of {[*STUDIES, 'mimic3']}")
     run_study(dataset, raw, out, seed, processes)
 
 
@@ -296,6 +312,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given[1 : 1 + count] = [json.dumps(given[1 : 1 + count])]
     if given[:1] == ["models"] and places[:1] == [True]:
         given.insert(1, "--name")  # sklar models NAME
+    if given[:1] == ["run"] and [not word.startswith("-") for word in given[1:4]] == [True] * 3:
+        given.insert(3, "--out")  # sklar run DATASET RAW OUT
     if given[:1] == ["evaluate"] and places == [True, True]:
         given.insert(2, "--data")  # sklar evaluate RUN DATA
     try:

@@ -291,3 +291,13 @@ def test_a_folder_that_is_none(tmp_path):
     (tmp_path / "cohort.json").write_text("{}")
     with pytest.raises(ValueError, match="cannot be read"):
         verify_mimic3(tmp_path)
+
+
+def test_the_flow_chart_adds_up(demo, tmp_path, capsys):
+    file = tmp_path / "flow.md"
+    verify_mimic3(demo, flow=file, threads=1)
+    chart = file.read_text()
+    assert chart.startswith("flowchart TD\n")
+    assert '|"10 stays removed"|' in chart
+    assert f"valid events<br/>{747793 - 13184 - 86481 - 1200:,}" in chart
+    assert "test: 11 rows of 11 stays, 5 positive" in chart

@@ -9,17 +9,19 @@ from sklar.clinical.mimic3.audit import RULES, audit
 from sklar.clinical.mimic3.content import content_hash
 from sklar.clinical.mimic3.engine import open_engine, query
 from sklar.clinical.mimic3.facts import load_facts
+from sklar.clinical.mimic3.flow import flow_chart
 from sklar.clinical.mimic3.published import expected, recognise
 from sklar.clinical.mimic3.tasks import TASKS
-from sklar.clinical.mimic3.work import COHORT, FORMAT, read_json
+from sklar.clinical.mimic3.work import COHORT, FORMAT, read_json, write_whole
 from sklar.data import check_dataset
 
 
-def verify_mimic3(out: Path, *, memory: str = "2GB", threads: int | None = None) -> int:
+def verify_mimic3(out: Path, *, flow: Path | None = None, memory: str = "2GB", threads: int | None = None) -> int:
     """Verify a folder that ``sklar prepare mimic3`` wrote; every finding is printed.
 
     Args:
         out: the folder.
+        flow: file for a Mermaid flow chart of how the cohort's numbers arise.
         memory: of DuckDB; what does not fit goes to disk.
         threads: of DuckDB; by default one a core.
 
@@ -40,6 +42,8 @@ def verify_mimic3(out: Path, *, memory: str = "2GB", threads: int | None = None)
             raise ValueError(cohort["format"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{out / COHORT} cannot be read ({error}); prepare the folder again") from None
+    if flow is not None:
+        write_whole(Path(flow), lambda part: part.write_text(flow_chart(cohort), encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="sklar-verify-") as spill:
         connection = open_engine(Path(spill), memory, threads)
         try:
