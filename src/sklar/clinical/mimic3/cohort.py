@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-import sklar
 from sklar.clinical.mimic3.content import content_hash
 from sklar.clinical.mimic3.engine import counts_of, rows_of
 from sklar.clinical.mimic3.pipeline import Pipeline
@@ -37,7 +37,8 @@ def describe(
     hashes = {name: content_hash(pipeline.connection, file) for name, file in stages.items()}
     return {
         "format": FORMAT,
-        "versions": {"sklar": sklar.__version__, "duckdb": duckdb.__version__},
+        # without importing the package's front, which pulls in the joint
+        "versions": {"sklar": sys.modules["sklar"].__version__, "duckdb": duckdb.__version__},
         "settings": dict(settings),
         "tables": dict(tables),
         "exclusions": exclusions(pipeline),

@@ -35,10 +35,10 @@ LICENCE = "that of the raw files: PhysioNet Credentialed Health Data License 1.5
 def build_tensors(
     connection: duckdb.DuckDBPyConnection, step: float, folders: Mapping[str, tuple[np.ndarray, np.ndarray]]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, dict[str, int]]]:
-    """The discretised first 48 hours of stays, some stays at a time.
+    """The discretised first 48 hours of stays, or what there is of them, some stays at a time.
 
     Args:
-        connection: DuckDB with the stage ``timeseries``.
+        connection: DuckDB with the stages ``timeseries`` and ``all_stays``.
         step: hours of a bin.
         folders: of each dataset folder its stays (and which of them its normaliser is fitted on).
 
@@ -50,8 +50,10 @@ def build_tensors(
     stays = np.unique(np.concatenate([ids for ids, _ in folders.values()]))
     names = ", ".join(f'"{name}"' for name in layout.names)
     reading = (
-        f"SELECT ICUSTAY_ID, Hours, {names} FROM timeseries WHERE ICUSTAY_ID BETWEEN ? AND ? "
-        f"AND Hours > -{EPS} AND Hours < {HOURS} + {EPS} ORDER BY ICUSTAY_ID, row"
+        f"WITH ends AS (SELECT ICUSTAY_ID, CASE WHEN 24.0::DOUBLE * LOS < {HOURS} - {EPS} THEN 24.0::DOUBLE * LOS "
+        f"ELSE {HOURS} END AS finish FROM all_stays) "
+        f"SELECT ICUSTAY_ID, Hours, {names} FROM timeseries JOIN ends USING (ICUSTAY_ID) "
+        f"WHERE ICUSTAY_ID BETWEEN ? AND ? AND Hours > -{EPS} AND Hours < finish + {EPS} ORDER BY ICUSTAY_ID, row"
     )
     for start in range(0, len(stays), STAYS):
         part = stays[start : start + STAYS]

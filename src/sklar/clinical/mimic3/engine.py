@@ -70,15 +70,20 @@ class Progress:
     Args:
         total: number of steps.
         stream: where to.
+
+    Attributes:
+        name: of the step that runs, or ran last.
     """
 
     def __init__(self, total: int, stream: TextIO | None = None) -> None:
         self.total, self.number, self.stream = total, 0, stream or sys.stderr
+        self.name = ""
 
     @contextmanager
     def step(self, name: str, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
         """Report the step that is done inside."""
         self.number += 1
+        self.name = name
         head = f"[{self.number}/{self.total}] {name}"
         start, done = time.monotonic(), threading.Event()
         bar = threading.Thread(target=self._draw, args=(head, connection, done), daemon=True)

@@ -54,7 +54,7 @@ def flow_chart(cohort: Mapping[str, Any]) -> str:
         said = "<br/>".join(
             f"{part}: {counts['rows']:,} rows of {counts['stays']:,} stays"
             + (f", {counts['positives']:,} positive" if "positives" in counts else "")
-            for part, counts in parts.items()
+            for part, counts in ((name, parts[name]) for name in ("train", "val", "test") if name in parts)
         )
         lines += [f'    {task}["{what}<br/>{said}"]', f"    e1 --> {task}"]
     return "\n".join(lines) + "\n"

@@ -95,6 +95,11 @@ def prepare_mimic3(
             write_json(work.result / COHORT, describe(pipeline, settings, tables, notes))
         except duckdb.OutOfMemoryException as error:
             raise MemoryError(f"{str(error).splitlines()[0]}; give --memory more than {memory}") from None
+        except duckdb.IOException as error:  # a full disk, for instance
+            raise OSError(f"{pipeline.progress.name}: {str(error).splitlines()[0]}") from None
+        except duckdb.Error as error:  # its message may quote cells
+            what = f"{type(error).__name__} in the step {pipeline.progress.name}"
+            raise ValueError(f"{raw}: {what}; is a file damaged? compare with the release's SHA256SUMS") from None
         finally:
             connection.close()
         publish(work, out)
