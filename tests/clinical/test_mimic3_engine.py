@@ -58,8 +58,11 @@ def test_a_content_hash_is_of_the_rows(tmp_path):
     assert len(first[1]) == 32
     assert hash_of(a=[2, 1, 2], b=["y", "x", None]) == first
     others = [
-        hash_of(a=[1, 2, 2], b=["x", "", "y"]), hash_of(a=[1, 2, 2], c=["x", None, "y"]),
-        hash_of(a=[1, 2], b=["x", None]), hash_of(a=[1, 2, 2], b=["y", None, "x"]), hash_of(a=[1, 2, 2, 2], b=["x", None, "y", "y"]),
-    ]  # fmt: skip
+        hash_of(a=[1, 2, 2], b=["x", "", "y"]),
+        hash_of(a=[1, 2, 2], c=["x", None, "y"]),
+        hash_of(a=[1, 2], b=["x", None]),
+        hash_of(a=[1, 2, 2], b=["y", None, "x"]),
+        hash_of(a=[1, 2, 2, 2], b=["x", None, "y", "y"]),
+    ]
     assert first not in others
     assert len({text for _, text in others}) == len(others)
