@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sklar.benchmark.mimic3 import cohort_table, modalities_of, run_mimic3
+from sklar.benchmark.mimic3 import _prepared, cohort_table, modalities_of, run_mimic3
 from sklar.clinical.mimic3 import prepare_mimic3
 from sklar.data import open_dataset
 from sklar.training import RunConfig, Schedule
@@ -46,3 +46,12 @@ def test_from_raw_files_to_a_report(demo, tmp_path, capsys):
 def test_unknown_tasks_and_empty_ones(demo, tmp_path):
     with pytest.raises(ValueError, match="unknown task 'death'; choose one of"):
         run_mimic3(demo, tmp_path / "out", "death")
+
+
+def test_prepared_data_are_taken_as_they_are(demo, tmp_path, capfd):
+    _prepared(demo, tmp_path / "data", "ihm", "compat")
+    capfd.readouterr()
+    assert _prepared(demo, tmp_path / "data", "ihm", "compat") == tmp_path / "data"
+    assert capfd.readouterr().err == ""
+    _prepared(demo, tmp_path / "data", "ihm", "clean")
+    assert "[1/" in capfd.readouterr().err

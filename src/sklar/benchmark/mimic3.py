@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from sklar.clinical.mimic3 import prepare_mimic3, verify_mimic3
+from sklar.clinical.mimic3.cohort import made_from, settings_of
+from sklar.clinical.mimic3.raw import find_tables
 from sklar.clinical.mimic3.tasks import NAMES, TASKS
 from sklar.clinical.mimic3.work import COHORT, read_json
 from sklar.data import Dataset, open_dataset
@@ -31,7 +33,8 @@ def run_mimic3(
 ) -> list[Record]:
     """Prepare one task, verify it, train a model on the EHR series and the notes, score it on the test rows, report.
 
-    A stopped run goes on where it was. Where no training row has a note, the model has none, and that is said.
+    A stopped run goes on where it was; data that are prepared stay. Where no training row has a note, the model has
+    none, and that is said.
 
     Args:
         raw: the folder with MIMIC-III's tables.
@@ -49,7 +52,7 @@ def run_mimic3(
     """
     if task not in NAMES:
         raise ValueError(f"unknown task {task!r}; choose one of {list(NAMES)}")
-    data = prepare_mimic3(raw, out / "data", tasks=[task], mode=mode)  # type: ignore[arg-type]
+    data = _prepared(raw, out / "data", task, mode)
     if verify_mimic3(data):
         raise ValueError(f"{data} does not verify; what is wrong with it is listed above")
     folder = data / next(known.folder for known in TASKS if known.task == task)
@@ -69,6 +72,14 @@ def run_mimic3(
     write_tables(out / "report.html", f"{dataset.name}: {', '.join(dataset.labels[:3])}", tables, about)
     print(f"Report: {out / 'report.html'}\nResults: {out / 'results.json'}")
     return records
+
+
+def _prepared(raw: Path, data: Path, task: str, mode: str) -> Path:
+    """The prepared folder; one that was made of the same files before is taken as it is."""
+    cohort = data / COHORT
+    if cohort.is_file() and made_from(read_json(cohort), settings_of([task], mode), find_tables(raw)):
+        return data
+    return prepare_mimic3(raw, data, tasks=[task], mode=mode)  # type: ignore[arg-type]
 
 
 def modalities_of(dataset: Dataset) -> tuple[list[str], str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sklar.clinical.mimic3.content import content_hash
 from sklar.clinical.mimic3.engine import counts_of, rows_of
 from sklar.clinical.mimic3.pipeline import Pipeline
-from sklar.clinical.mimic3.work import FORMAT
+from sklar.clinical.mimic3.raw import fingerprint
+from sklar.clinical.mimic3.work import FORMAT, code_print
 
 # What is left after each exclusion, in order.
 EXCLUSIONS = (
@@ -18,6 +20,43 @@ EXCLUSIONS = (
     ("REMOVE MULTIPLE STAYS PER ADMIT", ("multiple_stays",)),
     ("REMOVE PATIENTS AGE < 18", ("age_below_18",)),
 )
+
+
+def settings_of(
+    tasks: Sequence[str],
+    mode: str,
+    readmission: str | None = None,
+    step: int = 1,
+    splits: Path | None = None,
+    note_sample: bool = False,
+) -> dict[str, Any]:
+    """The settings of a preparation as ``cohort.json`` holds them."""
+    return {
+        "tasks": list(tasks),
+        "mode": mode,
+        "readmission": readmission or ("clean" if mode == "clean" else "cm2"),
+        "step": step,
+        "note_sample": note_sample,
+        "splits": None if splits is None else str(Path(splits).absolute()),
+    }
+
+
+def made_from(cohort: Mapping[str, Any], settings: Mapping[str, Any], files: Mapping[str, Path]) -> bool:
+    """Whether a ``cohort.json`` is of these settings, this code and these very files.
+
+    Args:
+        cohort: its content.
+        settings: of `settings_of`.
+        files: the raw tables.
+    """
+    tables = cohort.get("tables", {})
+    return (
+        cohort.get("settings") == dict(settings)
+        and cohort.get("versions", {}).get("code") == code_print()
+        and tables.keys() == files.keys()
+        and all(tables[name]["bytes"] == file.stat().st_size for name, file in files.items())
+        and all(tables[name]["sha256"] == fingerprint(file) for name, file in files.items())
+    )
 
 
 def describe(
@@ -38,7 +77,7 @@ def describe(
     return {
         "format": FORMAT,
         # without importing the package's front, which pulls in the joint
-        "versions": {"sklar": sys.modules["sklar"].__version__, "duckdb": duckdb.__version__},
+        "versions": {"sklar": sys.modules["sklar"].__version__, "code": code_print(), "duckdb": duckdb.__version__},
         "settings": dict(settings),
         "tables": dict(tables),
         "exclusions": exclusions(pipeline),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sklar.clinical.mimic3.cohort import describe
+from sklar.clinical.mimic3.cohort import describe, settings_of
 from sklar.clinical.mimic3.datasets import events_value, tensor_value, write_task, write_tensors
 from sklar.clinical.mimic3.engine import Progress, open_engine
 from sklar.clinical.mimic3.facts import channels, load_facts
@@ -75,12 +75,8 @@ def prepare_mimic3(
     raw, out = Path(raw), Path(out).absolute()
     wanted = chosen(tasks)
     clean = mode == "clean"
-    readmission = readmission or ("clean" if clean else "cm2")
     files = find_tables(raw)
-    settings = {
-        "tasks": list(wanted), "mode": mode, "readmission": readmission, "step": step, "note_sample": note_sample,
-        "splits": None if splits is None else str(Path(splits).absolute()),
-    }  # fmt: skip
+    settings = settings_of(wanted, mode, readmission, step, splits, note_sample)
     inputs = files if splits is None else files | {"splits": Path(splits)}
     with open_work(out, print_of(settings, inputs)) as work:
         connection = open_engine(work.folder / "spill", memory, threads)
@@ -90,7 +86,7 @@ def prepare_mimic3(
             connection.execute("SET VARIABLE clean = ?", [clean])
             load_splits(connection, splits)
             tables = pipeline.load_raw()
-            _stages(pipeline, wanted, readmission)
+            _stages(pipeline, wanted, settings["readmission"])
             notes = _datasets(pipeline, wanted, step, note_sample)
             write_json(work.result / COHORT, describe(pipeline, settings, tables, notes))
         except duckdb.OutOfMemoryException as error:

@@ -59,16 +59,21 @@ def write_json(file: Path, content: Any) -> None:
     write_whole(file, lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def print_of(settings: Mapping[str, Any], inputs: Mapping[str, Path]) -> dict[str, Any]:
-    """What an interrupted preparation must share with this one to be continued."""
+def code_print() -> str:
+    """SHA-256 of this package's code, queries and facts, hexadecimal."""
     code = hashlib.sha256()
     package = files("sklar.clinical.mimic3")
     for folder in (package, package.joinpath("sql"), package.joinpath("facts")):
         for entry in sorted(folder.iterdir(), key=lambda item: item.name):
             if entry.is_file():
                 code.update(entry.name.encode() + entry.read_bytes())
+    return code.hexdigest()
+
+
+def print_of(settings: Mapping[str, Any], inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """What an interrupted preparation must share with this one to be continued."""
     status = {name: (file.name, file.stat().st_size, file.stat().st_mtime_ns) for name, file in inputs.items()}
-    return {"settings": dict(settings), "code": code.hexdigest(), "inputs": {k: list(v) for k, v in status.items()}}
+    return {"settings": dict(settings), "code": code_print(), "inputs": {k: list(v) for k, v in status.items()}}
 
 
 def refuse_to_replace(out: Path) -> None:
