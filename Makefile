@@ -2,13 +2,17 @@
 VENV ?= .venv
 SHELL := /bin/bash
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint fuzz clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/sklar demo
 
 test: $(VENV)/ready
 	$(VENV)/bin/python -m pytest
+
+# 500 raw files changed at random, ten times what the tests try.
+fuzz: $(VENV)/ready
+	SKLAR_FUZZ=500 $(VENV)/bin/python -m pytest tests/clinical/test_mimic3_fuzz.py
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

@@ -133,20 +133,36 @@ def impute(
         print(path)
 
 
-def run(dataset: str, raw: Path, out: Path, seed: int = 0, processes: int | None = None) -> None:
-    """From raw files to a table of AUROCs and a report: prepare, train, predict, compare.
+def run(
+    dataset: str,
+    raw: Path,
+    out: Path | None = None,
+    task: str = "ihm",
+    mode: str = "compat",
+    seed: int = 0,
+    processes: int | None = None,
+) -> None:
+    """From raw files to a table of scores and a report: prepare, train, predict, compare; of mimic3 also verify.
 
     Args:
-        dataset: physionet2012 or eicu-demo.
+        dataset: physionet2012, eicu-demo or mimic3.
         raw: the raw files.
-        out: folder of the data, the models, results.json and report.html.
+        out: folder of the data, the models, results.json and report.html (sklar run DATASET RAW OUT does as well);
+            default runs/DATASET.
+        task: of mimic3: ihm, readmission, phenotyping, length_of_stay or decompensation.
+        mode: of mimic3: compat or clean.
         seed: of everything random.
         processes: models trained side by side; by default one a core.
     """
+    from sklar.benchmark.mimic3 import run_mimic3
     from sklar.benchmark.study import STUDIES, run_study
 
+    out = out or Path("runs") / dataset
+    if dataset == "mimic3":
+        run_mimic3(raw, out, task, mode, seed)
+        return
     if dataset not in STUDIES:
-        raise ValueError(f"unknown data set {dataset!r}; choose one of {list(STUDIES)}")
+        raise ValueError(f"unknown data set {dataset!r}; choose one of {[*STUDIES, 'mimic3']}")
     run_study(dataset, raw, out, seed, processes)
 
 
@@ -188,7 +204,7 @@ def _commands() -> dict[str, Any]:
     """Functions and typed configurations by name; a mapping is a group of commands."""
     from sklar.benchmark.curve import CurveConfig
     from sklar.benchmark.grid import BenchmarkConfig
-    from sklar.clinical import READERS, SIMULATORS
+    from sklar.clinical import READERS, SIMULATORS, VERIFIERS
     from sklar.training.config import RunConfig
 
     return {
@@ -196,6 +212,7 @@ def _commands() -> dict[str, Any]:
         "data": {"check": check, "show": show},
         "prepare": dict(READERS),
         "simulate": dict(SIMULATORS),
+        "verify": dict(VERIFIERS),
         "train": RunConfig,
         "curve": CurveConfig,
         "benchmark": BenchmarkConfig,
@@ -212,6 +229,7 @@ ABOUT = {
     "data": "Look at dataset folders.",
     "prepare": "Turn raw files into a dataset folder.",
     "simulate": "Write raw files of invented patients, with the truth beside them.",
+    "verify": "Counts beside published ones, content hashes and a leakage audit of prepared files.",
     "curve": "A learning curve over the number of labels, with unlabelled rows and without: sklar curve CONFIG.yaml.",
     "benchmark": "Compare models on one footing, searched alike: sklar benchmark CONFIG.yaml.",
     "train": "Train a model: sklar train CONFIG.yaml, or options; a killed run goes on where it was.",
@@ -287,11 +305,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.insert(1, "--config")  # sklar train CONFIG
     if given[:2] == ["prepare", "digits"] and [word.startswith("-") for word in given[2:4]] == [False, False]:
         del given[2]  # sklar prepare digits RAW OUT: the digits come with scikit-learn
+    if given[:2] == ["prepare", "mimic3"] and "--tasks" in given:  # sklar prepare mimic3 ... --tasks ihm phenotyping
+        first = given.index("--tasks") + 1
+        count = next((k for k, word in enumerate(given[first:]) if word.startswith("-")), len(given) - first)
+        given[first : first + count] = [",".join(given[first : first + count])]
     if given[:1] == ["report"] and places[:1] == [True]:  # sklar report FOLDER...
         count = next((k for k, word in enumerate(given[1:]) if word.startswith("-")), len(given) - 1)
         given[1 : 1 + count] = [json.dumps(given[1 : 1 + count])]
     if given[:1] == ["models"] and places[:1] == [True]:
         given.insert(1, "--name")  # sklar models NAME
+    if given[:1] == ["run"] and [not word.startswith("-") for word in given[1:4]] == [True] * 3:
+        given.insert(3, "--out")  # sklar run DATASET RAW OUT
     if given[:1] == ["evaluate"] and places == [True, True]:
         given.insert(2, "--data")  # sklar evaluate RUN DATA
     try:

@@ -1,8 +1,11 @@
-"""A tiny eICU release with every table, made up, and what a dataset folder holds, file by file."""
+"""A tiny eICU release with every table, made up, what a dataset folder holds, file by file, and five of MIMIC-III."""
 
 import csv
+from datetime import timedelta
+from importlib.resources import as_file, files
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -91,3 +94,51 @@ def write():
 def content():
     """The files of a dataset folder by name."""
     return lambda folder: {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+SLICE = (10006, 10032, 10046, 10074, 10102)  # training, validation and test patients of the demo
+EVERY = ("PATIENTS", "ADMISSIONS", "ICUSTAYS", "DIAGNOSES_ICD", "CHARTEVENTS", "LABEVENTS", "OUTPUTEVENTS")
+NOTE = ("ROW_ID", "SUBJECT_ID", "HADM_ID", "CHARTDATE", "CHARTTIME", "STORETIME", "CATEGORY", "DESCRIPTION", "CGID",
+        "ISERROR", "TEXT")  # fmt: skip
+
+
+def _made_up_notes(stays):
+    """Notes of every stay: twelve up to its 72nd hour, one of them in error, and a discharge summary without a time."""
+    rows = []
+    for subject, admission, start in stays:
+        for number, hour in enumerate((-5, 2, 2, 8, 14, 20, 30, 40, 47, 48.5, 60, 72)):
+            time = (start + timedelta(hours=hour)).isoformat(sep=" ")
+            error = "1" if number == 3 else ""
+            text = f'Patient seen, "stable".\nEntry {number} of {admission}, plan unchanged.'
+            rows.append((0, subject, admission, time[:10], time, time, "Nursing", "Report", 1, error, text))
+        day = start.date().isoformat()
+        text = f"Admission Date: {day} Discharge Date: {day}\nDied."
+        rows.append((0, subject, admission, day, "", "", "Discharge summary", "Report", "", "", text))
+    return [(number, *row[1:]) for number, row in enumerate(rows, 1)]
+
+
+@pytest.fixture(scope="session")
+def mimic3_slice(shared, tmp_path_factory):
+    """Raw files of five patients of the MIMIC-III demo, the mapped items and some others, with made-up notes."""
+    demo, raw = shared / "data" / "mimic3-demo", tmp_path_factory.mktemp("slice") / "raw"
+    raw.mkdir()
+    connection = duckdb.connect(config={"threads": 1})
+    with as_file(files("sklar.clinical.mimic3").joinpath("facts", "itemid_map.csv")) as items:
+        connection.execute("CREATE TABLE items AS SELECT ITEMID::VARCHAR AS ITEMID FROM read_csv(?)", [str(items)])
+    for table in (*EVERY, "D_ICD_DIAGNOSES"):
+        where = "true"
+        if table != "D_ICD_DIAGNOSES":
+            where = f"SUBJECT_ID IN ({', '.join(repr(str(number)) for number in SLICE)})"
+        if table == "CHARTEVENTS":
+            where += " AND (ITEMID IN (FROM items) OR ROW_ID::BIGINT % 40 = 0)"
+        connection.execute(
+            f"COPY (FROM read_csv('{demo / table}.csv.gz', all_varchar = true) WHERE {where}) "
+            f"TO '{raw / table}.csv' (HEADER, DELIMITER ',')"
+        )
+    stays = connection.execute(
+        f"SELECT SUBJECT_ID, HADM_ID, INTIME FROM read_csv('{raw / 'ICUSTAYS'}.csv') ORDER BY ICUSTAY_ID"
+    ).fetchall()
+    with (raw / "NOTEEVENTS.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerows([NOTE, *_made_up_notes(stays)])
+    return raw

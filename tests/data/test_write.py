@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import sklar.data
-from sklar.data import Column, Events, Image, Series, Table, Text, Vector, check_dataset, write_dataset
+from sklar.data import Column, Events, Image, RecordFile, Series, Table, Text, Vector, check_dataset, write_dataset
 
 ROWS = 4
 NAN = float("nan")
@@ -243,3 +243,31 @@ def test_refusals_hold_no_text_that_is_in_the_wrong_column(write, content, colum
         write(samples=content["samples"] | {column: ["Mrs Zebra"] * 12})
     assert "Zebra" not in str(caught.value)
     assert caught.value.__suppress_context__  # a traceback would show pyarrow's message
+
+
+@pytest.mark.parametrize("kind", ["events", "text"])
+def test_records_that_are_in_a_file_already(kind, tmp_path):
+    """The same folder as from columns, whose bytes are not read into memory."""
+    columns = {"series_id": pa.array([1, 1, 2], pa.int64()), "time": pa.array([0.0, 2.0, 1.0])}
+    columns |= {"text": pa.array(["a", "b", "c"])} if kind == "text" else {
+        "code": pa.array(["x", "y", "x"]), "value": pa.array([1.0, None, 2.0]),
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "given.parquet")
+    given = Text(*columns.values()) if kind == "text" else Events(*columns.values(), codes=["x", "y"])
+    stored = RecordFile(kind, tmp_path / "given.parquet", () if kind == "text" else ["x", "y"])
+    samples = {"sample_id": [1, 2, 3], "label": [0, 1, 0], "has_v": [True] * 3}
+    found = []
+    for name, value in (("columns", given), ("file", stored)):
+        modalities = {"v": Vector(np.ones((3, 2))), "records": value}
+        folder = write_dataset(
+            tmp_path / name, name="a", task="binary", labels=["label"], samples=samples, modalities=modalities
+        )
+        data = sklar.data.open(folder)
+        batch = data[:].inputs["records"]
+        found.append((data.observed.tolist(), batch if kind == "text" else batch.nan_to_num(-1).tolist()))
+    assert str(found[0]) == str(found[1])
+    with pytest.raises(ValueError, match="holds text or events, not 'image'"):
+        write_dataset(
+            tmp_path / "no", name="a", task="binary", labels=["label"], samples=samples,
+            modalities={"v": Vector(np.ones((3, 2))), "records": RecordFile("image", tmp_path / "given.parquet")},
+        )  # fmt: skip

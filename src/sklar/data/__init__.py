@@ -8,7 +8,7 @@ from sklar.data.dataset import Dataset, open_dataset
 from sklar.data.missingness import Missingness, completely_at_random
 from sklar.data.problem import Problem
 from sklar.data.show import describe_dataset
-from sklar.data.values import Column, Events, Image, Series, Table, Text, Vector
+from sklar.data.values import Column, Events, Image, RecordFile, Series, Table, Text, Vector
 from sklar.data.write import write_dataset
 
 open = open_dataset  # sklar.data.open; not in __all__, where it would hide Python's own
@@ -21,6 +21,7 @@ __all__ = [
     "Image",
     "Missingness",
     "Problem",
+    "RecordFile",
     "Rows",
     "Series",
     "Table",

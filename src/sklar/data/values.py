@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 
@@ -130,4 +131,23 @@ class Events:
         object.__setattr__(self, "codes", named(self.codes))
 
 
-Value = Vector | Table | Series | Image | Text | Events
+@dataclass(frozen=True, eq=False)
+class RecordFile:
+    """Texts or events that are in a Parquet file already and may be larger than memory.
+
+    Attributes:
+        kind: text or events.
+        file: with the columns of a dataset folder's file, in its types (series_id that of the samples, time and value
+            float64), best ordered by series and time. It is linked into the folder, or copied, and must not change.
+        codes: of events, as in `Events`.
+    """
+
+    kind: str
+    file: Path
+    codes: Sequence[Column | str] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "codes", named(self.codes))
+
+
+Value = Vector | Table | Series | Image | Text | Events | RecordFile

@@ -27,7 +27,7 @@ from sklar.data.description import (
 from sklar.data.parquet import arrow
 from sklar.data.records import scan_records
 from sklar.data.samples import Clock, Samples
-from sklar.data.values import Column, Events, Image, Series, Table, Text, Value, Vector, named
+from sklar.data.values import Column, Events, Image, RecordFile, Series, Table, Text, Value, Vector, named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -165,6 +165,14 @@ def _write_modality(part: Path, name: str, value: Value, samples: pa.Table) -> M
     if not SAFE_NAME.fullmatch(name):
         raise ValueError(f"{place}: the name is no safe file name; use letters, digits, _ and - (not first)")
     file = f"{name}{SUFFIX[value.kind]}"
+    if isinstance(value, RecordFile):
+        if value.kind not in ("text", "events"):
+            raise ValueError(f"{place}: a stored file holds text or events, not {value.kind!r}")
+        try:
+            os.link(value.file, part / file)
+        except OSError:  # another disk, or one without links
+            shutil.copyfile(value.file, part / file)
+        return Modality(name, value.kind, file, codes=named(value.codes))
     if isinstance(value, Text | Events):
         series_type = samples.schema.field("series_id" if "series_id" in samples.column_names else "sample_id").type
         _write_table(part / file, record_columns(value, place, series_type))
