@@ -59,7 +59,7 @@ class Plan:
 def official_subjects() -> np.ndarray:
     """The 33,798 SUBJECT_IDs of the MIMIC-III benchmark's lists, ascending.
 
-    ``mimic3/facts/official_split.parquet`` holds the lists of test and validation patients of YerevaNN/mimic3-benchmarks
+    ``mimic3/facts/official_split.parquet`` has the test and validation patients of YerevaNN/mimic3-benchmarks
     (commit ea0314c7, MIT licence, which stands beside it; Harutyunyan et al., Scientific Data 6:96, 2019).
 
     Raises:
