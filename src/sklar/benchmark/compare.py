@@ -125,7 +125,7 @@ def _compare(config: BenchmarkConfig, about: dict[str, str]) -> _Made | None:
     write_json(config.run.out / "reliability.json", curves)
     for trial in trials(as_given):
         if trial.seed == config.run.seed and best.get(trial.arm) == trial.number:
-            run = replace(trial.run, out=config.run.out / "runs" / trial.arm)
+            run = replace(trial.run, out=as_given.run.out / "runs" / trial.arm)
             write_text(config.run.out / "chosen" / f"{trial.arm}.yaml", to_yaml(run))
     print_table(choice_table(searched, best, list(config.models)))
     for result in results:
