@@ -107,7 +107,7 @@ def _steps(wanted: tuple[str, ...]) -> int:
     folders = [task for task in TASKS if task.task in wanted]
     lists = {"ihm": 0, "phenotyping": 2}
     tensor = any(not task.stay_hours for task in folders)
-    return len(COLUMNS) + 18 + 6 + sum(lists.get(name, 1) for name in wanted) + tensor + len(folders)
+    return len(COLUMNS) + 19 + 6 + sum(lists.get(name, 1) for name in wanted) + tensor + len(folders)
 
 
 def _stages(pipeline: Pipeline, wanted: tuple[str, ...], readmission: str) -> None:
@@ -123,6 +123,7 @@ def _stages(pipeline: Pipeline, wanted: tuple[str, ...], readmission: str) -> No
     run("phenotype_labels", stage=True)
     run("admission_events")
     run("validate_events_by_subject", stage=True)
+    run("typed_blocks")
     run("readings", sql="readings_clean" if clean else None, check=None if clean else lambda: refuse_values(pipeline))
     run("events_mapped", stage=True)
     run("timeseries", sql="timeseries_clean" if clean else None, stage=True)
