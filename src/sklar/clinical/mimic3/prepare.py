@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sklar.clinical.mimic3.cohort import describe, settings_of
+from sklar.clinical.mimic3.cohort import describe, settings_of, with_notes
 from sklar.clinical.mimic3.datasets import events_value, tensor_value, write_task, write_tensors
 from sklar.clinical.mimic3.engine import Progress, open_engine
 from sklar.clinical.mimic3.facts import channels, load_facts
@@ -179,6 +179,11 @@ def _datasets(pipeline: Pipeline, wanted: tuple[str, ...], step: int, note_sampl
                     "stds": std.tolist(),
                 }
             write_task(task, work.result / task.folder, rows[task.folder], modalities, notes)
+    told["with_notes"] = {
+        task.folder: with_notes(connection, work.result / task.folder, task.label)
+        for task in folders
+        if task.folder in ("ihm", "readmission")
+    }
     return told
 
 
