@@ -135,10 +135,23 @@ def mimic3_slice(shared, tmp_path_factory):
             f"COPY (FROM read_csv('{demo / table}.csv.gz', all_varchar = true) WHERE {where}) "
             f"TO '{raw / table}.csv' (HEADER, DELIMITER ',')"
         )
-    stays = connection.execute(
-        f"SELECT SUBJECT_ID, HADM_ID, INTIME FROM read_csv('{raw / 'ICUSTAYS'}.csv') ORDER BY ICUSTAY_ID"
-    ).fetchall()
+    _write_notes(raw, raw / "ICUSTAYS.csv")
+    return raw
+
+
+def _write_notes(raw, table):
+    """Made-up notes of every stay of ICUSTAYS."""
+    stays = duckdb.sql(f"SELECT SUBJECT_ID, HADM_ID, INTIME FROM read_csv('{table}') ORDER BY ICUSTAY_ID").fetchall()
     with (raw / "NOTEEVENTS.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([NOTE, *_made_up_notes(stays)])
+        csv.writer(stream, lineterminator="\n").writerows([NOTE, *_made_up_notes(stays)])
+
+
+@pytest.fixture(scope="session")
+def mimic3_noted(shared, tmp_path_factory):
+    """Raw files of the whole MIMIC-III demo with made-up notes."""
+    demo, raw = shared / "data" / "mimic3-demo", tmp_path_factory.mktemp("noted") / "raw"
+    raw.mkdir()
+    for table in (*EVERY, "D_ICD_DIAGNOSES"):
+        (raw / f"{table}.csv.gz").symlink_to(demo / f"{table}.csv.gz")
+    _write_notes(raw, raw / "ICUSTAYS.csv.gz")
     return raw

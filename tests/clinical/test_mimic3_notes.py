@@ -1,6 +1,7 @@
 """Which notes are seen: CM2's rule as a plain loop, and the clean one."""
 
 import csv
+import json
 import math
 from datetime import datetime
 
@@ -108,11 +109,19 @@ def test_a_note_in_the_dataset_counts_as_a_modality(clean):
     ]
 
 
-def test_only_the_drawn_third_has_notes_when_asked(compat, mimic3_slice, tmp_path):
-    out = prepare_mimic3(mimic3_slice, tmp_path / "out", tasks="ihm", note_sample=True, threads=1)
-    drawn = pd.read_parquet(out / "ihm" / "samples.parquet")
-    allowed = set(drawn[drawn["in_note_sample"]]["stay_id"])
-    assert set(_seen(out / "ihm")) == allowed & set(_seen(compat / "ihm"))
+def test_only_the_drawn_third_has_notes_when_asked(mimic3_noted, shared, tmp_path):
+    every = prepare_mimic3(mimic3_noted, tmp_path / "every", tasks="ihm", threads=1)
+    drawn = prepare_mimic3(mimic3_noted, tmp_path / "drawn", tasks="ihm", note_sample=True, threads=1)
+    golden = pd.read_csv(shared / "golden" / "mimic3-benchmarks" / "cm2" / "readmission.csv")
+    third_ = set(golden[golden["in_note_sample"] == 1]["ICUSTAY_ID"])
+    seen = set(_seen(drawn / "ihm"))
+    assert seen == third_ & set(_seen(every / "ihm"))
+    rows = pd.read_parquet(every / "ihm" / "samples.parquet")
+    rows = rows[rows["stay_id"].isin(seen)]
+    for out in (every, drawn):
+        counted = json.loads((out / "cohort.json").read_text())["with_notes"]["ihm"]
+        assert sum(part["rows"] for part in counted.values()) == len(seen) > 10
+        assert sum(part["positives"] for part in counted.values()) == rows["in_hospital_death"].sum()
 
 
 @pytest.mark.parametrize("number", [1, 5, 11, 41])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklar.clinical.mimic3.content import content_hash
 from sklar.clinical.mimic3.engine import counts_of, rows_of
 from sklar.clinical.mimic3.pipeline import Pipeline
 from sklar.clinical.mimic3.raw import fingerprint
 from sklar.clinical.mimic3.work import FORMAT, code_print
+
+if TYPE_CHECKING:
+    import duckdb
 
 # What is left after each exclusion, in order.
 EXCLUSIONS = (
@@ -131,6 +134,23 @@ def note_counts(pipeline: Pipeline) -> dict[str, int]:
     )
     used = {name: pipeline.count(f"SELECT count(*) FROM {name}") for name in ("notes_first", "notes_48", "notes_stay")}
     return {"rows": pipeline.count("SELECT count(*) FROM NOTEEVENTS"), **linked, **used}
+
+
+def with_notes(connection: duckdb.DuckDBPyConnection, folder: Path, label: str) -> dict[str, dict[str, int]]:
+    """Rows of the third that CM2 drew which have notes, and the positives among them, by part.
+
+    Args:
+        connection: DuckDB.
+        folder: a dataset folder with one row a stay.
+        label: its label column.
+    """
+    file = str(folder / "samples.parquet").replace("'", "''")
+    rows = rows_of(
+        connection,
+        f"SELECT CASE split WHEN 'validation' THEN 'val' ELSE split END AS part, count(*), sum({label}) "
+        f"FROM read_parquet('{file}') WHERE has_notes AND in_note_sample GROUP BY part ORDER BY part",
+    )
+    return {part: {"rows": int(number), "positives": int(positives)} for part, number, positives in rows}
 
 
 def clean_counts(pipeline: Pipeline) -> dict[str, Any]:

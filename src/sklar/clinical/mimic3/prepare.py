@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sklar.clinical.mimic3.cohort import describe, settings_of
+from sklar.clinical.mimic3.cohort import describe, settings_of, with_notes
 from sklar.clinical.mimic3.datasets import events_value, tensor_value, write_task, write_tensors
 from sklar.clinical.mimic3.engine import Progress, open_engine
 from sklar.clinical.mimic3.facts import channels, load_facts
@@ -107,7 +107,7 @@ def _steps(wanted: tuple[str, ...]) -> int:
     folders = [task for task in TASKS if task.task in wanted]
     lists = {"ihm": 0, "phenotyping": 2}
     tensor = any(not task.stay_hours for task in folders)
-    return len(COLUMNS) + 18 + 6 + sum(lists.get(name, 1) for name in wanted) + tensor + len(folders)
+    return len(COLUMNS) + 19 + 6 + sum(lists.get(name, 1) for name in wanted) + tensor + len(folders)
 
 
 def _stages(pipeline: Pipeline, wanted: tuple[str, ...], readmission: str) -> None:
@@ -123,6 +123,7 @@ def _stages(pipeline: Pipeline, wanted: tuple[str, ...], readmission: str) -> No
     run("phenotype_labels", stage=True)
     run("admission_events")
     run("validate_events_by_subject", stage=True)
+    run("typed_blocks")
     run("readings", sql="readings_clean" if clean else None, check=None if clean else lambda: refuse_values(pipeline))
     run("events_mapped", stage=True)
     run("timeseries", sql="timeseries_clean" if clean else None, stage=True)
@@ -178,6 +179,11 @@ def _datasets(pipeline: Pipeline, wanted: tuple[str, ...], step: int, note_sampl
                     "stds": std.tolist(),
                 }
             write_task(task, work.result / task.folder, rows[task.folder], modalities, notes)
+    told["with_notes"] = {
+        task.folder: with_notes(connection, work.result / task.folder, task.label)
+        for task in folders
+        if task.folder in ("ihm", "readmission")
+    }
     return told
 
 

@@ -29,6 +29,8 @@ ROWS = {  # training with validation, test
     "phenotyping": (35_621, 6_281),
 }
 # Wu et al., ICML 2025 (CM2): rows of train, validation and test, positives in all.
+# The same of the stays with notes.
+CM2_NOTES = {"ihm": ((3_652, 815, 806), 736), "readmission": ((3_652, 815, 806), 998)}
 CM2 = {"ihm": ((14_681, 3_222, 3_236), 2_795), "readmission": ((14_681, 3_222, 3_236), 3_987)}
 
 
@@ -70,10 +72,13 @@ def expected(name: str | None, cohort: Mapping[str, Any]) -> Iterator[tuple[str,
     elif name == FULL:
         for key, value in EVENTS.items():
             yield f"events, {key}", cohort["validate_events"][key], value
-        yield from _full_tasks(found, settings) if official else ()
+        noted = cohort["with_notes"] if "NOTEEVENTS" in cohort["tables"] else {}
+        yield from _full_tasks(found, settings, noted) if official else ()
 
 
-def _full_tasks(found: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
+def _full_tasks(
+    found: Mapping[str, Any], settings: Mapping[str, Any], noted: Mapping[str, Any]
+) -> Iterator[tuple[str, int, int]]:
     for task, (learning, test) in ROWS.items():
         if task in found:
             yield f"{task}, train and val", sum(found[task][part]["rows"] for part in ("train", "val")), learning
@@ -83,3 +88,8 @@ def _full_tasks(found: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterat
             for part, number in zip(("train", "val", "test"), rows, strict=True):
                 yield f"{task} of CM2, {part}", found[task][part]["rows"], number
             yield f"{task} of CM2, positives", sum(part["positives"] for part in found[task].values()), positives
+    for task, (rows, positives) in (CM2_NOTES if noted else {}).items():
+        if task in noted and (task == "ihm" or settings["readmission"] == "cm2"):
+            for part, number in zip(("train", "val", "test"), rows, strict=True):
+                yield f"{task} of CM2 with notes, {part}", noted[task].get(part, {}).get("rows", 0), number
+            yield f"{task} of CM2 with notes, positives", sum(p["positives"] for p in noted[task].values()), positives

@@ -9,6 +9,6 @@ SELECT
     VALUE,
     VALUEUOM,
     VARIABLE,
-    coalesce(text, written(number)) AS VALUE_CLEAN,
+    coalesce(text, written_as(number, whole)) AS VALUE_CLEAN,
     CASE WHEN text IS NOT NULL THEN 'text' WHEN number IS NOT NULL THEN 'number' END AS KIND
 FROM readings;

@@ -8,6 +8,10 @@ CREATE OR REPLACE TEMP MACRO known(word) AS
 -- The shortest text that reads back as the number.
 CREATE OR REPLACE TEMP MACRO written(number) AS CASE WHEN NOT isnan(number) THEN CAST(number AS VARCHAR) END;
 
+-- The same of an uncleaned value that was read as a number: a whole one without a point.
+CREATE OR REPLACE TEMP MACRO written_as(number, whole) AS
+    CASE WHEN whole THEN CAST(CAST(number AS BIGINT) AS VARCHAR) ELSE written(number) END;
+
 -- Hours between two times; two divisions, as published: the last bit differs from one by 3600.
 CREATE OR REPLACE TEMP MACRO hours(later, earlier) AS (epoch(later) - epoch(earlier)) / 60 / 60;
 

@@ -15,9 +15,11 @@ mapped AS (
         VARIABLE,
         coalesce(lower(VALUEUOM), '') AS unit,
         lower(MIMIC_LABEL) AS label,
-        numeric_subject,
+        -- values read as numbers: of a patient without any text, or of a block of rows without any
+        numeric_subject OR coalesce(blocks.numbers, false) AS typed,
+        NOT numeric_subject AND coalesce(blocks.whole, false) AS typed_whole,
         TRY_CAST(VALUE AS DOUBLE) AS float,
-        numeric_subject OR regexp_full_match(VALUE, '\d+(\.\d*)?|\.\d+') AS plain,
+        typed OR regexp_full_match(VALUE, '\d+(\.\d*)?|\.\d+') AS plain,
         -- a slash divides systolic from diastolic pressure
         CASE WHEN contains(VALUE, '/') THEN regexp_extract(VALUE, '^(\d+)/(\d+)\n?$', ['systolic', 'diastolic']) END AS pair
     FROM numbered
@@ -26,6 +28,8 @@ mapped AS (
             SELECT SUBJECT_ID, bool_and(coalesce(all_numbers, true)) AS numeric_subject
             FROM admission_events GROUP BY SUBJECT_ID
         ) USING (SUBJECT_ID)
+        LEFT JOIN typed_blocks AS blocks
+            ON blocks.SUBJECT_ID = numbered.SUBJECT_ID AND blocks.block = EVENT_ROW // 131072
     WHERE VALUE IS NOT NULL
 ),
 valued AS (
@@ -36,7 +40,7 @@ valued AS (
             'Glascow coma scale motor response', 'Glascow coma scale total', 'Glascow coma scale verbal response'
         ) AS uncleaned,
         CASE
-            WHEN uncleaned THEN CASE WHEN numeric_subject THEN float END
+            WHEN uncleaned THEN CASE WHEN typed THEN float END
             WHEN VARIABLE = 'Capillary refill rate' THEN CASE
                 WHEN VALUE IN ('Normal <3 secs', 'Brisk') THEN 0.0::DOUBLE
                 WHEN VALUE IN ('Abnormal >3 secs', 'Delayed') THEN 1.0::DOUBLE
@@ -58,11 +62,13 @@ valued AS (
             WHEN VARIABLE = 'Height' THEN
                 CASE WHEN contains(unit, 'in') OR contains(label, 'in') THEN round_even(float * 2.54, 0) ELSE float END
         END AS number,
-        CASE WHEN uncleaned AND NOT numeric_subject THEN VALUE END AS text
+        CASE WHEN uncleaned AND NOT typed THEN VALUE END AS text,
+        uncleaned AND typed_whole AS whole
     FROM mapped
 )
 SELECT
-    SUBJECT_ID, HADM_ID, ICUSTAY_ID, EVENT_ROW, CHARTTIME, ITEMID, VALUE, VALUEUOM, VARIABLE, number, text, source, row,
+    SUBJECT_ID, HADM_ID, ICUSTAY_ID, EVENT_ROW, CHARTTIME, ITEMID, VALUE, VALUEUOM, VARIABLE, number, text, whole,
+    source, row,
     number IS NULL AND VARIABLE IN (
         'Systolic blood pressure', 'Diastolic blood pressure', 'Fraction inspired oxygen', 'Temperature', 'Weight',
         'Height'

@@ -93,5 +93,5 @@ SELECT
     SUBJECT_ID, HADM_ID, ICUSTAY_ID, EVENT_ROW, CHARTTIME, ITEMID, VALUE, VALUEUOM, VARIABLE,
     CASE WHEN dropped IS NULL THEN number END AS number,
     CASE WHEN dropped IS NULL THEN text END AS text,
-    source, row, false AS refused, dropped
+    false AS whole, source, row, false AS refused, dropped
 FROM judged;

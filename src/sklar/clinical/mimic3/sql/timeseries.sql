@@ -3,10 +3,12 @@
 -- Values are shared by all stays of a patient that were charted for at that time.
 CREATE OR REPLACE TEMP MACRO number_of(name, variable, number) AS
     written(max(number) FILTER (variable = name));
-CREATE OR REPLACE TEMP MACRO text_of(name, variable, text, number) AS
-    coalesce(max(text) FILTER (variable = name), written(max(number) FILTER (variable = name)));
+CREATE OR REPLACE TEMP MACRO text_of(name, variable, text, number, whole) AS coalesce(
+    max(text) FILTER (variable = name),
+    arg_max(written_as(number, whole), (number, whole)) FILTER (variable = name)
+);
 WITH cleaned AS (
-    SELECT SUBJECT_ID, ICUSTAY_ID, CHARTTIME, VARIABLE, number, text
+    SELECT SUBJECT_ID, ICUSTAY_ID, CHARTTIME, VARIABLE, number, text, whole
     FROM readings
     WHERE CHARTTIME IS NOT NULL AND (number IS NOT NULL OR text IS NOT NULL)
 ),
@@ -18,16 +20,16 @@ cells AS (
         number_of('Capillary refill rate', VARIABLE, number) AS "Capillary refill rate",
         number_of('Diastolic blood pressure', VARIABLE, number) AS "Diastolic blood pressure",
         number_of('Fraction inspired oxygen', VARIABLE, number) AS "Fraction inspired oxygen",
-        text_of('Glascow coma scale eye opening', VARIABLE, text, number) AS "Glascow coma scale eye opening",
-        text_of('Glascow coma scale motor response', VARIABLE, text, number) AS "Glascow coma scale motor response",
-        text_of('Glascow coma scale total', VARIABLE, text, number) AS "Glascow coma scale total",
-        text_of('Glascow coma scale verbal response', VARIABLE, text, number) AS "Glascow coma scale verbal response",
+        text_of('Glascow coma scale eye opening', VARIABLE, text, number, whole) AS "Glascow coma scale eye opening",
+        text_of('Glascow coma scale motor response', VARIABLE, text, number, whole) AS "Glascow coma scale motor response",
+        text_of('Glascow coma scale total', VARIABLE, text, number, whole) AS "Glascow coma scale total",
+        text_of('Glascow coma scale verbal response', VARIABLE, text, number, whole) AS "Glascow coma scale verbal response",
         number_of('Glucose', VARIABLE, number) AS "Glucose",
-        text_of('Heart Rate', VARIABLE, text, number) AS "Heart Rate",
+        text_of('Heart Rate', VARIABLE, text, number, whole) AS "Heart Rate",
         number_of('Height', VARIABLE, number) AS "Height",
-        text_of('Mean blood pressure', VARIABLE, text, number) AS "Mean blood pressure",
+        text_of('Mean blood pressure', VARIABLE, text, number, whole) AS "Mean blood pressure",
         number_of('Oxygen saturation', VARIABLE, number) AS "Oxygen saturation",
-        text_of('Respiratory rate', VARIABLE, text, number) AS "Respiratory rate",
+        text_of('Respiratory rate', VARIABLE, text, number, whole) AS "Respiratory rate",
         number_of('Systolic blood pressure', VARIABLE, number) AS "Systolic blood pressure",
         number_of('Temperature', VARIABLE, number) AS "Temperature",
         number_of('Weight', VARIABLE, number) AS "Weight",
