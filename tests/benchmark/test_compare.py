@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from pyarrow import parquet
+from sklearn.datasets import load_digits
 
 from sklar.benchmark import compare
 from sklar.benchmark.compare import choose, run_benchmark
@@ -15,7 +16,8 @@ from sklar.benchmark.grid import Arm, BenchmarkConfig, Condition, trials, versio
 from sklar.benchmark.tidy import read_scores
 from sklar.benchmark.trial import run_trial
 from sklar.data import Missingness, Vector, open_dataset, write_dataset
-from sklar.data.digits_folder import prepare_digits
+from sklar.data.digits import digit_views
+from sklar.data.mfeat_folder import write_digits
 from sklar.evaluation import evaluate_rows
 from sklar.training import RunConfig, Schedule, train
 from sklar.training.feed import Feed
@@ -25,7 +27,11 @@ from sklar.training.run import prepare_run
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     folder = tmp_path_factory.mktemp("benchmark")
-    prepare_digits(folder / "data", train=100, validation=0)
+    bunch = load_digits()
+    views = digit_views(torch.as_tensor(bunch.images[:180], dtype=torch.float32))
+    arrays = {name: view.numpy() for name, view in views.items()}
+    write_digits(folder / "data", "digits", arrays, bunch.target[:180], seed=0, train=100, validation=0, source="s",
+                 licence="l")  # fmt: skip
     run = RunConfig(
         folder / "data", folder / "out", settings={"dim": 2, "hidden": 4, "recipe": {"draws": 4}}, labelled=50,
         unlabelled=False,

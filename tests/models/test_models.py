@@ -153,7 +153,7 @@ def test_regression_with_unlabelled_rows(settings):
         Batch(b.inputs, b.observed, torch.where(torch.arange(len(b)) % 5 == 0, torch.nan, b.target.float()))
         for b in (batch, held_out)
     ]
-    train(learned, *values, Schedule(steps=900, patience=60), progress=False)
+    train(learned, *values, Schedule(steps=450, patience=60), progress=False)
     error = (learned.predict(held_out) - held_out.target).square().mean()
     assert error < 0.5 * held_out.target.float().var()
 
