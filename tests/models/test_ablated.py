@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from sklar.data import Batch
 from sklar.joint import Joint
 from sklar.models import make_model
 from sklar.models.ablated import ablated
+from sklar.training import Schedule, train
 
 WIDTHS = {"a": 3, "b": 3, "c": 3}
 OBSERVED = torch.tensor([[True, False, False], [True, True, False]]).repeat(2000, 1)
@@ -60,8 +62,27 @@ def test_parameters_are_shared_and_the_joint_is_left_as_it_was(joint):
         ({"inference": "marginal", "root": 2}, "one paired joint"),
         ({"inference": "permuted", "coupling": "full"}, "one paired joint"),
         ({"inference": "permuted", "posterior": "structured"}, "one paired joint"),
+        ({"inference": "permuted", "dim": 2}, "3 modalities cannot all be permuted apart with dim=2"),
     ],
 )
 def test_what_does_not_go_together_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        make_model("variational_copula", inputs=WIDTHS, classes=2, dim=3, **settings)
+        make_model("variational_copula", inputs=WIDTHS, classes=2, **{"dim": 3, **settings})
+
+
+def test_the_weights_do_not_depend_on_the_inference_but_the_trained_models_word_does():
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(90, 1, generator=g) + 0.3 * torch.randn(90, 3, generator=g)
+    rows = Batch(dict.fromkeys(WIDTHS, x), torch.ones(90, 3).bool(), (x[:, 0] > 0).long())
+    found = {}
+    for inference in ("conditional", "marginal", "permuted"):
+        torch.manual_seed(0)
+        model = make_model("variational_copula", inputs=WIDTHS, classes=2, dim=3, hidden=8, inference=inference)
+        train(model, rows[:60], rows[60:], Schedule(steps=5, warmup=1), progress=False)
+        found[inference] = model
+    first = dict(found["conditional"].named_parameters())
+    pattern = torch.tensor([True, False, False])
+    for inference in ("marginal", "permuted"):
+        assert all(torch.equal(value, first[name]) for name, value in found[inference].named_parameters())
+        draws = [found[k].impute(rows.see(pattern), 8)["b"] for k in ("conditional", inference)]
+        assert not torch.allclose(*draws)

@@ -12,7 +12,7 @@ from sklar.joint import Joint
 
 
 class Unconditional(nn.Module):
-    """A copula whose draws know nothing of what is observed: each missing modality comes from its own marginal.
+    """A copula whose draws know nothing of what is observed; several missing modalities are drawn from their joint.
 
     Args:
         copula: with its parameters, which are shared.

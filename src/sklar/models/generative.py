@@ -27,11 +27,13 @@ class Hidden(NamedTuple):
     Attributes:
         mean: the decoder's means at draws of the embedding, standardised, ``(S, n, F)``.
         truth: the same features, ``(n, F)``.
+        values: in original units.
         known: which of them are known, bool ``(n, F)``.
     """
 
     mean: Tensor
     truth: Tensor
+    values: Tensor
     known: Tensor
 
 
@@ -88,7 +90,7 @@ class Generative(FusionModel):
             self.noise_factor[m] = noise_factor(((each.truth - each.mean) / scale)[:, each.known])
             both = Hidden(*(torch.cat(pair, -2) for pair in zip(each, learned[m], strict=True)))
             noise = Noise(generator).normal(tuple(both.mean.shape), 1, both.mean)
-            mapping.fit(both.mean + self.noise_factor[m] * scale * noise, both.truth, both.known)
+            mapping.fit(both.mean + self.noise_factor[m] * scale * noise, both.values, both.known)
 
     def _hidden(self, batch: Batch, generator: torch.Generator) -> list[Hidden]:
         """By modality, what `SUBPATTERNS` random sub-patterns a row hide."""
@@ -101,7 +103,10 @@ class Generative(FusionModel):
                 for m, (name, decoder) in enumerate(zip(self.names, self.decoders.each(), strict=True)):
                     hidden = batch.observed[:, m] & ~mask[:, m]
                     x, known = self.features(batch, name)
-                    found[m].append(Hidden(decoder(draws[name][:, hidden]), x[hidden], known[hidden]))
+                    values = x[hidden]
+                    if len(values):
+                        values = self.encoder(name).describe(tensor(batch, name)[hidden])
+                    found[m].append(Hidden(decoder(draws[name][:, hidden]), x[hidden], values, known[hidden]))
         return [Hidden(*(torch.cat(parts, -2) for parts in zip(*each, strict=True))) for each in found]
 
     def _mappings(self) -> list[QuantileMap]:
@@ -175,8 +180,9 @@ class Generative(FusionModel):
                     new = new + self.noise_factor[m] * torch.exp(decoder.log_scale) * Noise(noise).normal(
                         tuple(new.shape), 1, new
                     )
-                    new = self.mappings[m](new)
                 drawn, shown = encoder.scaling.undo(new), batch.observed[:, m]
+                if noise is not None:
+                    drawn = self.mappings[m](new, drawn)
                 if bool(shown.any()):
                     drawn[:, shown] = encoder.describe(tensor(batch, name)[shown])
                 result[name] = drawn

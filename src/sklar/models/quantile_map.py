@@ -10,7 +10,7 @@ FEWEST = 20  # true values from which a map is fitted
 
 
 class QuantileMap(nn.Module):
-    """``x -> Q_truth(F_draws(x))`` a feature, piecewise linear between quantiles; the identity until it is fitted.
+    """``x -> Q_truth(F_draws(x))`` a feature, piecewise linear between quantiles; nothing until it is fitted.
 
     A decoder's noise is normal, features are not: counts have no values between, sums none below zero. The map gives
     the draws of many rows together the distribution that the features of these rows have, and keeps the order of each
@@ -40,7 +40,7 @@ class QuantileMap(nn.Module):
 
         Args:
             draws: of features, with all their noise, ``(S, n, F)``.
-            truth: what they should be, ``(n, F)``.
+            truth: what they should be, ``(n, F)``, in the units that the values shall have.
             known: bool ``(n, F)``: which of the true values are known.
         """
         self.fitted.copy_(known.sum(0) >= FEWEST)
@@ -49,17 +49,17 @@ class QuantileMap(nn.Module):
         self.drawn.copy_(quantiles(draws.flatten(0, 1), known.repeat(len(draws), 1)))
         self.found.copy_(quantiles(truth, known))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(..., F) -> (..., F)``."""
+    def forward(self, x: Tensor, plain: Tensor) -> Tensor:
+        """``(..., F) -> (..., F)``; features whose map is not fitted are those of ``plain``, likewise ``(..., F)``."""
         if not bool(self.fitted.any()):
-            return x
+            return plain
         columns, knots = x.reshape(-1, x.shape[-1]).T.contiguous(), self.drawn.T.contiguous()
         upper = torch.searchsorted(knots, columns).clamp(1, KNOTS - 1)
         ends = [knots.gather(1, upper + shift) for shift in (-1, 0)]
         share = ((columns - ends[0]) / (ends[1] - ends[0]).clamp(min=1e-12)).clamp(0, 1)
         values = self.found.T
         mapped = torch.lerp(values.gather(1, upper - 1), values.gather(1, upper), share)
-        return torch.where(self.fitted, mapped.T.reshape(x.shape), x)
+        return torch.where(self.fitted, mapped.T.reshape(x.shape), plain)
 
 
 def quantiles(x: Tensor, known: Tensor) -> Tensor:

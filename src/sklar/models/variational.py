@@ -60,9 +60,10 @@ class VariationalCopula(Generative):
         weight: of the generative terms (recipe).
         reconstruction: ``rec`` above (recipe).
         cross_drop: probability with which a modality is left out of ``O'``; with 1 a single one is left.
-        inference: how missing embeddings are drawn when the model is not in training: ``"conditional"``, given what is
-            observed; for ablations ``"marginal"``, whatever is observed, or ``"permuted"``, given the wrong
-            coordinates (one joint, paired).
+        inference: how missing embeddings are drawn by the trained model, from its calibration on: ``"conditional"``,
+            given what is observed; for ablations ``"marginal"``, whatever is observed, or ``"permuted"``, given the
+            wrong coordinates (one joint, paired, at least as many coordinates as modalities). The weights do not
+            depend on it.
         settings: see `FusionModel`.
 
     Raises:
@@ -80,6 +81,8 @@ class VariationalCopula(Generative):
         generates=True,
         space={"correlation": (0.8, 0.8, 0.5), "cross_drop": (1.0, 1.0, 0.5)},
     )
+
+    trained: Tensor
 
     def __init__(
         self,
@@ -117,6 +120,8 @@ class VariationalCopula(Generative):
             raise ValueError(f"unknown inference {inference!r}; choose one of {list(INFERENCES)}")
         if inference != "conditional" and (root > 1 or coupling != "paired" or posterior == "structured"):
             raise ValueError(f"inference {inference!r} is of one paired joint whose posterior is not structured")
+        if inference == "permuted" and self.dim < len(self.inputs):
+            raise ValueError(f"{len(self.inputs)} modalities cannot all be permuted apart with dim={self.dim}")
         self.objective, self.weight, self.reconstruction = objective, weight, reconstruction
         self.stochastic, self.cross_drop, self.inference = stochastic, cross_drop, inference
         self.settings |= {
@@ -135,16 +140,24 @@ class VariationalCopula(Generative):
         self.posterior = POSTERIORS[posterior](len(widths), self.dim, self.joint)
         self.event = tuple(self.joint.noise(1).shape[2:])  # of the joint's noise
         self.head = mlp(len(self.inputs) * self.dim, self.hidden, self.outcome.size, self.dropout)
+        self.register_buffer("trained", torch.tensor(False))  # from here on `inference` counts
 
     @torch.no_grad()
     def start(self, rows: Rows, seed: int = 0) -> None:
         """See `FusionModel.start`; a root's joints are started apart."""
         super().start(rows, seed)
+        self.trained.fill_(False)
         if isinstance(self.joint, JointMixture):
             batch = self.some(rows, seed)
             with evaluating(self):
                 z = self._named([each.mean for each in self.encode(batch)])
             start_root(self.joint, z, batch.observed, torch.Generator().manual_seed(seed))
+
+    @torch.no_grad()
+    def finish(self, rows: Rows, validation: Rows, seed: int) -> None:
+        """See `Generative.finish`."""
+        self.trained.fill_(True)
+        super().finish(rows, validation, seed)
 
     def embedding_joint(self) -> Joint | JointMixture:
         """The prior of the embeddings."""
@@ -166,7 +179,7 @@ class VariationalCopula(Generative):
         asks; otherwise both are drawn afresh, from a fixed quasi-random set.
         """
         rows, like, joint = len(observed), code[0].mean, self.joint
-        if isinstance(joint, Joint) and not self.training:
+        if self.inference != "conditional" and isinstance(joint, Joint) and bool(self.trained):
             joint = ablated(joint, self.inference)
         if source is not None:
             noise = Noise.of(source)
