@@ -254,6 +254,8 @@ def test_with_folds_each_seed_tests_another_fold(config, tmp_path):
         ({"split": "train"}, "unknown split"),
         ({"trials": 0}, "at least one trial"),
         ({"engine": "dask"}, "unknown engine 'dask'"),
+        ({"folds": "fold"}, "one seed's validation rows are another's test rows"),
+        ({"evidence": ("alignment",), "tests": {}, "patterns": "none"}, "evidence stands beside predictions"),
         *(({"shard": wrong}, "a shard is 'i/n'") for wrong in ("0/2", "3/2", "2", "a/b", "1/2/3", "")),
     ],
 )
@@ -312,6 +314,51 @@ def test_a_killed_comparison_has_the_same_parquet_byte_for_byte(config, tmp_path
     whole, again = ((tmp_path / name / "scores.parquet").read_bytes() for name in ("whole", "stopped"))
     assert whole == again
     assert (tmp_path / "stopped" / "report.html").is_file()
+
+
+@pytest.mark.usefixtures("here")
+def test_arms_that_are_alike_run_once_and_a_part_that_fails_stops_no_other(config, tmp_path, capsys):
+    run = replace(config.run, out=tmp_path)
+    alike = {"ours": Arm("concat"), "same": Arm("concat")}
+    few = replace(config, run=run, models=alike, trials=1, patterns="none", seeds=1, tests={"w": Missingness()})
+    records = run_benchmark(few)
+    assert [r["model"] for r in records] == ["ours", "same"]
+    assert len(list((tmp_path / "trials").glob("*.json"))) == 1
+    renamed = replace(few, models={"other": Arm("concat")}, reference="other")
+    assert [r["model"] for r in run_benchmark(renamed)] == ["other"]
+
+    conditions = {"good": Condition(labelled=40), "bad": Condition(labelled=50)}
+    real = compare.run_trial
+
+    def failing(trial, file):
+        if trial.run.labelled == 50:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(
+                json.dumps({"arm": trial.arm, "seed": 0, "number": 0, "choice": {}, "error": "ValueError: x"})
+            )
+        else:
+            real(trial, file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compare, "run_trial", failing)
+        out = tmp_path / "parts"
+        records = run_benchmark(replace(few, run=replace(run, out=out), conditions=conditions))
+    assert {r["condition"] for r in records} == {"good"}
+    assert {r["condition"] for r in read_scores(out / "scores.parquet")} == {"good"}
+    assert {r["condition"]: r["failed"] for r in parquet.read_table(out / "times.parquet").to_pylist()} == {
+        "good": False, "bad": True,
+    }  # fmt: skip
+    assert "failed: ours" in capsys.readouterr().out
+    assert (out / "report.html").is_file()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_trial_that_lacked_memory_is_tried_again(config, tmp_path):
+    few = replace(config, run=replace(config.run, out=tmp_path), trials=1, patterns="none", seeds=1)
+    first = run_benchmark(few)
+    file = next((tmp_path / "trials").glob("*.json"))
+    file.write_text(json.dumps({"arm": "ours", "seed": 0, "number": 0, "choice": {}, "error": "MemoryError: "}))
+    assert run_benchmark(few) == first
 
 
 def _read(file):

@@ -79,6 +79,10 @@ def test_folds_of_a_column_are_splits_that_views_keep(ds):
         ds.take(ds.split != "test").fold("split", 0)
     with pytest.raises(KeyError):
         ds.fold("nowhere", 0)
+    groups = ds.group_id
+    if len(np.unique(groups)) < len(groups):
+        with pytest.raises(ValueError, match="one person in several folds"):
+            ds.fold("sample_id", 0)
 
 
 def test_what_a_mask_hides_is_not_read(ds):

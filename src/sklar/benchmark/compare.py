@@ -93,14 +93,15 @@ def _compare(config: BenchmarkConfig, about: dict[str, str]) -> _Made | None:
             raise ValueError(f"models, {trial.arm!r}: {error.args[0]}") from error
     key = content_digest(dataset), version_of(config)
     files = _files(config, todo, key)
-    done = [file for file in files if file.is_file()]
+    done = [(trial, file) for trial, file in zip(todo, files, strict=True) if _done(file)]
     print(f"{len(config.models)} models, {config.seeds} seeds: {len(todo)} trials, {len(done)} done")
     if config.dry_run:
-        print_table(cells_table(dataset, todo, _numbers(config, todo), _read(done), _workers(config)))
+        known = _read([trial for trial, _ in done], [file for _, file in done])
+        print_table(cells_table(dataset, todo, _numbers(config, todo), known, _workers(config)))
         return None
     if not _run(config, todo, files):
         return None
-    searched = _read(files)
+    searched = _read(todo, files)
     best = choose(searched, list(config.models))
     rest = list(trials(config, best))
     if rest:
@@ -108,7 +109,7 @@ def _compare(config: BenchmarkConfig, about: dict[str, str]) -> _Made | None:
     others = _files(config, rest, key)
     if not _run(config, rest, others):
         return None
-    files, results = files + others, searched + _read(others)
+    files, results = files + others, searched + _read(rest, others)
     by_arm = {
         arm: [(r, file) for r, file in zip(results, files, strict=True) if (r["arm"], r["number"]) == (arm, number)]
         for arm, number in best.items()
@@ -131,10 +132,9 @@ def _compare(config: BenchmarkConfig, about: dict[str, str]) -> _Made | None:
     for result in results:
         if "error" in result:
             print(f"failed: {result['arm']}, seed {result['seed']}, {result['choice']}: {result['error']}")
-    if chosen:
-        labelled = config.run.labelled
-        write_json(config.run.out / ABOUT, {"reference": config.reference, **about, "labelled": labelled})
-    return _Made(chosen, [_time(result) for result in results]) if chosen else None
+    where = {**about, "name": dataset.name, "labelled": config.run.labelled}
+    write_json(config.run.out / ABOUT, {"reference": config.reference, **where})
+    return _Made(chosen, [_time(result) for result in results])
 
 
 def _time(result: Mapping[str, Any]) -> Record:
@@ -213,25 +213,38 @@ def _files(config: BenchmarkConfig, todo: Sequence[Trial], key: tuple[str, str])
 def _run(config: BenchmarkConfig, todo: Sequence[Trial], files: Sequence[Path]) -> bool:
     """Run the shard's trials that have no result; whether all of them have one then."""
     every = enumerate(zip(todo, files, strict=True))
-    jobs = [(trial, file) for place, (trial, file) in every if config.mine(place) and not file.is_file()]
+    mine = [pair for place, pair in every if config.mine(place)]
+    jobs = list({file: (trial, file) for trial, file in mine if not _done(file)}.values())  # arms alike run once
     if jobs:
-        numbers = Counter(trial.arm for place, trial in enumerate(todo) if config.mine(place))
-        progress = Progress(numbers, _workers(config))
-        progress.known(_read([f for k, f in enumerate(files) if config.mine(k) and f.is_file()]))
+        progress = Progress(Counter(trial.arm for trial, _ in mine), _workers(config))
+        for trial, file in mine:
+            if _done(file):
+                progress.known(_read([trial], [file]))
         engine = on_ray if config.engine == "ray" else side_by_side
         with shown(progress) as show:
-            for (_, file), _ in engine(_job, jobs, config.processes):
-                progress.add(*_read([file]))
+            for (trial, file), _ in engine(_job, jobs, config.processes):
+                progress.add(*_read([trial], [file]))
                 show()
-    lacking = sum(not file.is_file() for file in files)
+    lacking = sum(not file.is_file() for file in files)  # failed ones are tried again by the next run
     if lacking:
         print(f"{lacking} of {len(files)} trials are other shards'; when they are done, run this again")
     return not lacking
 
 
-def _read(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """Results of trials."""
-    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+def _read(todo: Sequence[Trial], files: Sequence[Path]) -> list[dict[str, Any]]:
+    """Results of trials; another comparison may have made them, under another label."""
+    return [
+        json.loads(file.read_text(encoding="utf-8")) | {"arm": trial.arm, "number": trial.number}
+        for trial, file in zip(todo, files, strict=True)
+    ]
+
+
+def _done(file: Path) -> bool:
+    """Whether a trial has a result; one that failed for want of memory or disk is tried again."""
+    if not file.is_file():
+        return False
+    error = json.loads(file.read_text(encoding="utf-8")).get("error", "")
+    return not error.startswith(("MemoryError", "OSError", "OutOfMemoryError"))
 
 
 def _job(job: tuple[Trial, Path]) -> None:

@@ -56,6 +56,7 @@ def imputation(model: FusionModel, complete: Batch, patterns: Tensor, seed: int,
         where = {"setting": "imputation", "pattern": pattern_name(model.names, pattern), "number": len(rows)}
         record: Record = {**where, **imputation_scores(draws, wanted)}
         if all(len(pools[n]) for n in hidden):
+            generator = torch.Generator().manual_seed(seed + 1)  # the same draws whatever the model
             some = {n: torch.randint(len(pools[n]), (DRAWS, len(rows)), generator=generator) for n in hidden}
             marginal = torch.cat([pools[n][some[n]] / scale[n] for n in hidden], -1)
             record["energy_ratio"] = record["energy"] / energy_score(marginal, wanted)

@@ -15,6 +15,7 @@ from sklar.data import Dataset
 from sklar.data.missingness import Missingness
 from sklar.models import MODELS
 from sklar.training.config import RunConfig
+from sklar.training.schedule import Schedule
 
 PATTERNS = ("none", "single", "all")
 ENGINES = ("processes", "ray")
@@ -27,7 +28,8 @@ class Arm:
 
     Attributes:
         model: its name, see ``sklar models``.
-        settings: further arguments of the model, on top of the run's; what is set here is not searched.
+        settings: further arguments of the model, on top of the run's; what is set here or there is not searched, nor is
+            the learning rate where the run's schedule has one of its own.
         encoders: encoders by modality, on top of the run's.
         search: values by name instead of the model's own search space (``sklar models MODEL`` prints it); {} searches
             nothing.
@@ -81,7 +83,8 @@ class BenchmarkConfig:
             alone) or all.
         split: the rows that are scored: test or validation.
         folds: a column of ``samples.parquet`` that numbers folds: each seed has the next one for its test rows, and the
-            one after it for its validation rows.
+            one after it for its validation rows. Nothing can be searched then (one trial): what is chosen on one seed's
+            validation rows would be scored on them with another.
         datasets: several dataset folders by their labels, instead of the run's ``data``: one comparison each.
         conditions: several conditions of training by their labels, for instance rates of missing values, mechanisms or
             numbers of labels: one comparison each, on every dataset.
@@ -126,6 +129,10 @@ class BenchmarkConfig:
     def __post_init__(self) -> None:
         if not self.models or self.seeds < 1 or self.trials < 1:
             raise ValueError("a comparison needs models, at least one seed and at least one trial")
+        if self.folds is not None and self.trials > 1:
+            raise ValueError("with folds one seed's validation rows are another's test rows: give trials=1, no search")
+        if self.evidence and not self.tests and self.patterns == "none":
+            raise ValueError("evidence stands beside predictions: give tests, or patterns other than none")
         if self.search_seeds is not None and not 1 <= self.search_seeds <= self.seeds:
             raise ValueError(f"search_seeds must lie between 1 and seeds ({self.seeds}), got {self.search_seeds}")
         for label, arm in self.models.items():
@@ -238,7 +245,12 @@ def _space(config: BenchmarkConfig, arm: Arm) -> Space:
     """What is searched for an arm."""
     fixed = _settings(config, arm)
     recipe = {f"recipe.{key}" for key in fixed.get("recipe", {})}
-    space = search_space(arm.model) if arm.search is None else {k: tuple(v) for k, v in arm.search.items()}
+    if arm.search is not None:
+        space: Space = {k: tuple(v) for k, v in arm.search.items()}
+    else:
+        space = search_space(arm.model)
+        if config.run.schedule.learning_rate != Schedule().learning_rate:
+            space = {name: values for name, values in space.items() if name != "schedule.learning_rate"}
     return {name: values for name, values in space.items() if name not in fixed and name not in recipe}
 
 

@@ -63,7 +63,8 @@ def read_parts(folders: Sequence[Path]) -> list[Part]:
         places = sorted(folder.rglob(ABOUT))
         if not places:
             raise FileNotFoundError(f"{folder} has no finished comparison; make it with sklar benchmark CONFIG")
-        found += [read_part(place.parent) for place in places]
+        own = [read_part(place.parent) for place in places]
+        found += sorted(own, key=lambda part: part.about["labelled"] or 0)  # a curve over the labels, in order
     return found
 
 
@@ -82,8 +83,10 @@ def write_summary(parts: Sequence[Part], out: Path) -> list[Table]:
         parts: comparisons; of several, the arms that all of them have are ranked over them.
         out: folder.
     """
+    several = len(parts) > 1
     scores = [
-        {"dataset": part.dataset if len(parts) > 1 else "", "condition": part.about["condition"], **record}
+        {**({"dataset": part.about["dataset"] or part.about["name"]} if several else {}),
+         "condition": part.about["condition"], **record}
         for part in parts for record in part.records
     ]  # fmt: skip
     write_scores(out / "scores.parquet", scores)
@@ -104,15 +107,15 @@ def write_summary(parts: Sequence[Part], out: Path) -> list[Table]:
 
 
 def rank_tables(parts: Sequence[Part]) -> list[Table]:
-    """Mean ranks of the arms that all parts have, a table a measure; none of fewer than two parts or three arms."""
+    """Mean ranks of the arms that all sets have, a table a measure; none of fewer than two sets or three arms."""
     found = []
     for metric in RANKED:
         names, each = _ranks(parts, metric)
         if each is not None:
-            order = np.argsort(each.mean)
+            order, sets = np.argsort(each.mean), len({part.dataset for part in parts})
             rows = [[names[k], f"{each.mean[k]:.2f}"] for k in order]
             title = (
-                f"ranks by {metric.replace('_', '-')} over {len(parts)} sets: two further apart than "
+                f"ranks by {metric.replace('_', '-')} over {sets} sets: two further apart than "
                 f"{each.critical:.2f} differ (Nemenyi, 5%); all alike: p = {each.p:.2g} (Friedman)"
             )
             found.append(Table(title, ["", "mean rank"], rows))
@@ -155,16 +158,21 @@ def all_figures(parts: Sequence[Part]) -> dict[str, str]:
 
 
 def _ranks(parts: Sequence[Part], metric: str) -> tuple[list[str], Ranks | None]:
-    """The arms that all parts have, and their ranks by the mean over seeds and tests."""
-    means = []
+    """The arms that all sets have, and their ranks by the mean over seeds and tests.
+
+    Conditions of one dataset share its test rows: they are one set, and a score is their mean.
+    """
+    sets: dict[str, list[dict[str, float]]] = {}
     for part in parts:
         arms = dict.fromkeys(r["model"] for r in part.records if r["setting"] == part.setting)
         values = {arm: by_seed(part.records, part.setting, arm, metric) for arm in arms}
-        means.append({arm: estimate(list(each.values())).mean for arm, each in values.items() if each})
-    names = [arm for arm in means[0] if all(arm in each for each in means)] if means else []
-    if len(parts) < 2 or len(names) < 3:
+        means = {arm: estimate(list(each.values())).mean for arm, each in values.items() if each}
+        sets.setdefault(part.dataset, []).append(means)
+    every = [each for own in sets.values() for each in own]
+    names = [arm for arm in every[0] if all(arm in each for each in every)] if every else []
+    if len(sets) < 2 or len(names) < 3:
         return names, None
-    scores = np.array([[each[arm] for arm in names] for each in means])
+    scores = np.array([[np.mean([each[arm] for each in own]) for arm in names] for own in sets.values()])
     return names, ranks(scores, metric in LESS_IS_BETTER)
 
 

@@ -262,10 +262,18 @@ class Dataset:
             number: which of them, in order, is the test; counted round and round.
 
         Raises:
-            KeyError: no such column. ValueError: fewer than three folds.
+            KeyError: no such column. ValueError: fewer than three folds, a row without one, or a person in several.
         """
         values = self.column(column)
-        names = np.unique(values)
+        lacking = np.array([value is None or value != value for value in values])
+        if lacking.any():
+            raise ValueError(f"column {column!r}: {int(lacking.sum())} rows have no fold")
+        names, index = np.unique(values, return_inverse=True)
+        _, person = np.unique(self.group_id, return_inverse=True)
+        first = np.zeros(person.max(initial=0) + 1, dtype=int)
+        first[person] = index
+        if (first[person] != index).any():
+            raise ValueError(f"column {column!r} has rows of one person in several folds: the test would know them")
         if len(names) < 3:
             raise ValueError(f"column {column!r} has {len(names)} folds: a test, a validation and more are needed")
         split = np.full(len(values), "train", dtype=object)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from sklar.evaluation import Record, by_seed, estimate, paired_difference
 from sklar.report.tables import Table, models_of, patterns_of, plus_minus
 
-LESS_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae", "energy", "crps", "pit")
+LESS_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae", "energy", "energy_ratio", "crps", "pit")
 SHOWN = (
-    "accuracy", "log_loss", "auroc", "auprc", "rmse", "r2", "energy", "crps", "coverage_80", "match_mrr", "cosine_mrr",
-    "effective_rank",
+    "accuracy", "log_loss", "auroc", "auprc", "rmse", "r2", "energy", "energy_ratio", "crps", "coverage_50",
+    "coverage_80", "coverage_95", "pit", "match_mrr", "aligned_mrr", "cosine_mrr", "match_recall_1", "aligned_recall_1",
+    "cosine_recall_1", "effective_rank",
 )  # fmt: skip
 DECIDING = ("log_loss", "accuracy", "auroc", "rmse")
 LABELS = {
