@@ -132,8 +132,8 @@ def test_an_arm_that_fails_with_a_later_seed_has_no_scores(config, tmp_path, mon
 
     monkeypatch.setattr(compare, "side_by_side", lambda function, jobs, processes: [(job, fails(job)) for job in jobs])
     monkeypatch.setattr(compare, "write_summary", lambda parts, out: [])
-    monkeypatch.setattr(compare, "_differences", lambda config, dataset, files: [])
-    monkeypatch.setattr(compare, "_reliability", lambda config, dataset, files: {})
+    monkeypatch.setattr(compare, "_differences", lambda config, task, rows, files: [])
+    monkeypatch.setattr(compare, "_reliability", lambda config, task, rows, files: {})
     run = replace(config.run, out=tmp_path)
     records = run_benchmark(replace(config, run=run, search_seeds=1))
     assert records == [{"model": "ours", "seed": 0}, {"model": "ours", "seed": 1}]

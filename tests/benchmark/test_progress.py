@@ -12,7 +12,7 @@ def result(arm, loss=None, **more):
 
 @pytest.fixture
 def progress():
-    found = Progress({"ours": 3, "rival": 2}, workers=2)
+    found = Progress({"ours": 3, "rival": 2})
     found.known([result("ours", 0.5, seconds=10.0)])
     return found
 

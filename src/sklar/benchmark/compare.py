@@ -32,6 +32,8 @@ from sklar.training.files import write_json, write_text
 from sklar.training.inputs import TASKS, chosen_modalities
 from sklar.training.run import content_digest, prepare_run, to_yaml, with_absolute_paths
 
+_Scored = tuple[Tensor, np.ndarray]  # labels and persons of the rows scored
+
 
 def run_benchmark(config: BenchmarkConfig) -> list[Record]:
     """Run what is not done yet, print the tables, write what was found; a stopped comparison goes on where it was.
@@ -120,10 +122,10 @@ def _compare(config: BenchmarkConfig, about: dict[str, str]) -> _Made | None:
         for arm, own in whole.items() for result, _ in own for score in result["scores"]
     ]  # fmt: skip
     write_json(config.run.out / "results.json", chosen)
-    apart = _differences(config, dataset, {arm: [file for _, file in own] for arm, own in whole.items()})
-    write_json(config.run.out / "differences.json", apart)
-    curves = _reliability(config, dataset, {arm: [file for _, file in own] for arm, own in whole.items()})
-    write_json(config.run.out / "reliability.json", curves)
+    kept = {arm: [file for _, file in own] for arm, own in whole.items()}
+    task, rows = TASKS.get(dataset.task, dataset.task), _scored(config, dataset)
+    write_json(config.run.out / "differences.json", _differences(config, task, rows, kept))
+    write_json(config.run.out / "reliability.json", _reliability(config, task, rows, kept))
     for trial in trials(as_given):
         if trial.seed == config.run.seed and best.get(trial.arm) == trial.number:
             run = replace(trial.run, out=as_given.run.out / "runs" / trial.arm)
@@ -158,12 +160,12 @@ def _workers(config: BenchmarkConfig) -> int:
     return config.processes or os.cpu_count() or 1
 
 
-def _differences(config: BenchmarkConfig, dataset: Dataset, files: Mapping[str, Sequence[Path]]) -> list[Record]:
+def _differences(
+    config: BenchmarkConfig, task: str, rows: Sequence[_Scored], files: Mapping[str, Sequence[Path]]
+) -> list[Record]:
     """Distances from the reference of the arms that finished, in each setting; files are in the order of the seeds."""
     if config.reference not in files:
         return []
-    rows = _scored(config, dataset)
-    task = TASKS.get(dataset.task, dataset.task)
     found: list[Record] = []
     for setting in ("tests", "patterns"):
         said = {
@@ -175,7 +177,7 @@ def _differences(config: BenchmarkConfig, dataset: Dataset, files: Mapping[str, 
     return found
 
 
-def _scored(config: BenchmarkConfig, dataset: Dataset) -> list[tuple[Tensor, np.ndarray]]:
+def _scored(config: BenchmarkConfig, dataset: Dataset) -> list[_Scored]:
     """Labels and persons of the rows scored, of each seed."""
     names, found = chosen_modalities(dataset, config.run.modalities), []
     for seed in range(config.seeds):
@@ -186,13 +188,12 @@ def _scored(config: BenchmarkConfig, dataset: Dataset) -> list[tuple[Tensor, np.
 
 
 def _reliability(
-    config: BenchmarkConfig, dataset: Dataset, files: Mapping[str, Sequence[Path]]
+    config: BenchmarkConfig, task: str, rows: Sequence[_Scored], files: Mapping[str, Sequence[Path]]
 ) -> dict[str, list[tuple[float, float, int]]]:
     """Points of each arm's reliability curve, all seeds and tests together (patterns where there are no tests)."""
-    if TASKS.get(dataset.task, dataset.task) != "classification":
+    if task != "classification":
         return {}
-    rows, setting = _scored(config, dataset), "tests" if config.tests else "patterns"
-    found = {}
+    setting, found = "tests" if config.tests else "patterns", {}
     for arm, own in files.items():
         said = [
             (each.mean, target[each.rows])
@@ -216,7 +217,7 @@ def _run(config: BenchmarkConfig, todo: Sequence[Trial], files: Sequence[Path]) 
     mine = [pair for place, pair in every if config.mine(place)]
     jobs = list({file: (trial, file) for trial, file in mine if not _done(file)}.values())  # arms alike run once
     if jobs:
-        progress = Progress(Counter(trial.arm for trial, _ in mine), _workers(config))
+        progress = Progress(Counter(trial.arm for trial, _ in mine))
         for trial, file in mine:
             if _done(file):
                 progress.known(_read([trial], [file]))

@@ -17,11 +17,10 @@ class Progress:
 
     Args:
         trials: number of trials of each arm, by its label.
-        workers: how many run at a time.
     """
 
-    def __init__(self, trials: Mapping[str, int], workers: int) -> None:
-        self.trials, self.workers = dict(trials), workers
+    def __init__(self, trials: Mapping[str, int]) -> None:
+        self.trials = dict(trials)
         self.results: dict[str, list[Mapping[str, Any]]] = {arm: [] for arm in trials}
         self.before, self.started = 0, time.monotonic()
 
