@@ -12,7 +12,6 @@ from sklar.data import Batch, Rows
 from sklar.encoders import mlp
 from sklar.joint import Joint, JointMixture
 from sklar.models.ablated import INFERENCES, ablated
-from sklar.models.alignment import dependence_loss
 from sklar.models.base import Source, evaluating, full_precision, subpattern
 from sklar.models.bound import evidence_bound
 from sklar.models.card import Card
@@ -54,8 +53,8 @@ class VariationalCopula(Generative):
             on the training rows' first embeddings.
         posterior: ``"independent"``; ``"copula"``, tied by a Gaussian copula of its own; ``"structured"``, what the
             encoders say is evidence that the prior combines (it needs a normal prior); see `sklar.models.posterior`.
-        stochastic: whether embeddings are drawn from the posterior. Without it they are its means; they have no
-            entropy, so that of the density only the copula's part is learned by the encoders, see `dependence_loss`.
+        stochastic: whether embeddings are drawn from the posterior. Without it they are its means, points without
+            entropy, and ``-log p(z_O)`` takes the divergence's place (0.02 is a better ``weight`` then).
         objective: ``"recipe"`` or ``"bound"``.
         weight: of the generative terms (recipe).
         reconstruction: ``rec`` above (recipe).
@@ -64,6 +63,8 @@ class VariationalCopula(Generative):
             given what is observed; for ablations ``"marginal"``, whatever is observed, or ``"permuted"``, given the
             wrong coordinates (one joint, paired, at least as many coordinates as modalities). The weights do not
             depend on it.
+        gradient: whether what is drawn for missing modalities carries the prediction's gradients back to the embeddings
+            of the observed ones. Without, the joint still learns from them, the encoders do not.
         settings: see `FusionModel`.
 
     Raises:
@@ -101,6 +102,7 @@ class VariationalCopula(Generative):
         reconstruction: float = 0.2,
         cross_drop: float = 1.0,
         inference: str = "conditional",
+        gradient: bool = True,
         **settings: Any,
     ) -> None:
         if objective == "bound":
@@ -124,12 +126,13 @@ class VariationalCopula(Generative):
             raise ValueError(f"{len(self.inputs)} modalities cannot all be permuted apart with dim={self.dim}")
         self.objective, self.weight, self.reconstruction = objective, weight, reconstruction
         self.stochastic, self.cross_drop, self.inference = stochastic, cross_drop, inference
+        self.gradient = gradient
         self.settings |= {
             "copula": copula, "marginal": marginal, "components": components, "correlation": correlation,
             "options": None if options is None else dict(options), "coupling": coupling, "root": root,
             "posterior": posterior, "stochastic": stochastic, "objective": objective, "weight": weight,
             "reconstruction": reconstruction, "cross_drop": cross_drop,
-            "inference": inference,
+            "inference": inference, "gradient": gradient,
         }  # fmt: skip
         start = 0.0 if copula == "independence" else correlation
         widths = dict.fromkeys(self.inputs, self.dim)
@@ -185,7 +188,10 @@ class VariationalCopula(Generative):
             noise = Noise.of(source)
             own = noise.normal((1, rows, *self.posterior.normals), 1, like)
             z = self._named(list(self._posterior_draws(code, observed, own)[0].unbind(-1)))
-            return joint.impute(z, observed, noise=noise.normal((draws, rows, *self.event), 1, like))
+            given = z if self.gradient else {name: value.detach() for name, value in z.items()}
+            completed = joint.impute(given, observed, noise=noise.normal((draws, rows, *self.event), 1, like))
+            shown = zip(self.names, observed.unsqueeze(-1).unbind(1), strict=True)
+            return {name: torch.where(there, z[name], completed[name]) for name, there in shown}
         sizes = [torch.Size(shape).numel() for shape in (self.posterior.normals, self.event)]
         points = quasi_normal(draws, (1, sum(sizes)), dtype=like.dtype).to(like.device)
         own, other = points.split(sizes, -1)
@@ -271,6 +277,5 @@ class VariationalCopula(Generative):
         if self.stochastic:
             terms["divergence"] = self.posterior.kl(*stacked(code, -1), observed, draw, self.joint)
         else:
-            assert isinstance(self.joint, Joint)
-            terms["dependence"] = dependence_loss(self.joint, list(draw.unbind(-1)), observed)
+            terms["density"] = -self.joint.log_prob(self._named(list(draw.unbind(-1))), observed)
         return {name: self.weight * value for name, value in terms.items()}
