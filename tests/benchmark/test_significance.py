@@ -54,7 +54,8 @@ def test_differences_are_those_of_scores_and_the_intervals_those_of_theory():
     losses = [[-np.log(each.mean[persons, target].numpy()) for each in seed.values()] for seed in said["b"]]
     others = [[-np.log(each.mean[persons, target].numpy()) for each in seed.values()] for seed in said["a"]]
     gap = np.mean(losses, 1) - np.mean(others, 1)  # seeds x rows
-    error = (stats.sem(gap.mean(1)) ** 2 + gap.mean(0).var() / ROWS) ** 0.5
+    together = np.cov(gap)[~np.eye(SEEDS, dtype=bool)].mean() / ROWS  # of two seeds, through the persons
+    error = (stats.sem(gap.mean(1)) ** 2 + together) ** 0.5
     assert by_name["b", "log_loss"]["error"] == pytest.approx(error, rel=0.1)
 
 
