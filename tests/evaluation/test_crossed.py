@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from sklar.evaluation.crossed import MeanOfLaws, crossed_difference
-from sklar.evaluation.delong import delong
+from sklar.evaluation.delong import delong, delong_of_seeds
 
 
 def study(rng, seeds, persons, effect, of_seeds, of_persons, of_both=0.3, a_person=1):
@@ -144,8 +144,34 @@ def test_delong_is_its_plain_formula():
     assert found.error == pytest.approx(np.sqrt([1, -1] @ covariance @ [1, -1]))
     assert found.p == pytest.approx(2 * stats.norm.sf(abs(found.value / found.error)))
     assert delong(first, first, positive).p == 1
-    with pytest.raises(ValueError, match="1 and 2"):
+    with pytest.raises(ValueError, match="either kind, got 1"):
         delong(first[:3], second[:3], np.array([True, False, False]))
+
+
+def test_delong_over_seeds_tests_and_rows_of_a_person_keeps_its_level():
+    """500 null studies of two seeds and two tests on the rows of 40 persons, two each; and its errors by simulation."""
+    rng, found = np.random.default_rng(9), []
+    persons = np.repeat(np.arange(40), 2)
+    positive = np.repeat(np.arange(40) < 18, 2)
+    for _ in range(500):
+        own = rng.normal(size=(2, 40))[:, persons]  # what each model makes of a person, alike for both seeds
+        pairs = [
+            [tuple(positive + own + 0.5 * rng.normal(size=own.shape)) for _ in range(2)] for _ in range(2)
+        ]  # fmt: skip
+        found.append(delong_of_seeds(pairs, [positive] * 2, [persons] * 2))
+    assert np.std([f.value for f in found]) == pytest.approx(np.mean([f.error**2 for f in found]) ** 0.5, rel=0.1)
+    assert 0.025 <= np.mean([f.p < 0.05 for f in found]) <= 0.08
+
+
+def test_delong_of_folds_is_that_of_independent_studies():
+    """Of persons whom one fold alone tests the variances add up."""
+    rng = np.random.default_rng(10)
+    positive = [rng.random(50) < 0.4 for _ in range(3)]
+    pairs = [tuple(p + rng.normal(size=(2, 50))) for p in positive]
+    each = [delong(*pair, p) for pair, p in zip(pairs, positive, strict=True)]
+    found = delong_of_seeds([[pair] for pair in pairs], positive, [np.arange(50) + 50 * k for k in range(3)])
+    assert found.value == pytest.approx(np.mean([e.value for e in each]))
+    assert found.error == pytest.approx(sum(e.error**2 for e in each) ** 0.5 / 3)
 
 
 def test_delong_keeps_its_level():
