@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/frozen"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    store = options.out / f"{options.data}-{code_version()}.jsonl"
+    store = options.out / f"{options.data}-{code_version('sklar.benchmark.frozen')}.jsonl"
     done = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     todo = [seed for seed in seeds if seed not in {records[0]["seed"] for records in done}]
