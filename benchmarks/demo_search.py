@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/demo_search"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    store = options.out / f"{code_version()}-{options.steps}.jsonl"
+    store = options.out / f"{code_version('sklar.benchmark.demo')}-{options.steps}.jsonl"
     done = {tuple(json.loads(line)["job"]) for line in store.read_text().splitlines()} if store.exists() else set()
     jobs = [
         (arm, seed, trial, options.steps)

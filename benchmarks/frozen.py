@@ -27,7 +27,6 @@ from torch import Tensor
 from sklar.benchmark.frozen import (
     Arm,
     Embeddings,
-    Predictor,
     calibrated,
     classifier,
     draw,
@@ -64,22 +63,6 @@ def under_patterns(z: Embeddings, seen: list[int], generator: torch.Generator) -
     return {name: x.repeat(len(masks), 1) for name, x in z.items()}, torch.cat(masks)
 
 
-def marginal_draws(predict: Predictor, known: Embeddings, seed: int) -> Arm:
-    """The arm "marginal" of `simple_arms`, with draws that all rows share: they do not depend on what is observed."""
-    joint = Joint.fit(known, marginal="mixture", copula="independence", seed=seed)
-    draws = joint.rsample(DRAWS, torch.Generator().manual_seed(seed))
-
-    def arm(z: Embeddings, observed: Tensor) -> Tensor:
-        columns = list(zip(z.items(), observed.T, strict=True))
-        each = [
-            predict({name: torch.where(seen[:, None], x, draws[name][s]) for (name, x), seen in columns})
-            for s in range(DRAWS)
-        ]
-        return torch.stack(each).mean(0)
-
-    return arm
-
-
 def run(job: tuple[str, int, str]) -> list[dict[str, Any]]:
     """One seed: a record an arm and number of views, and what was chosen."""
     data, seed, folder = job
@@ -95,7 +78,7 @@ def run(job: tuple[str, int, str]) -> list[dict[str, Any]]:
     counts = PATTERNS_A_ROW * list(range(1, len(known)))
     z, masks = under_patterns(embeddings(model, rows.validation), counts, generator)
     target = rows.validation.target.repeat(len(counts))
-    arms = {**simple_arms(predict, known, seed), "marginal": marginal_draws(predict, known, seed)}
+    arms = simple_arms(predict, known, seed)
     chosen: dict[str, str] = {}
 
     def choose(name: str, candidates: dict[str, Arm]) -> str:
@@ -164,7 +147,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/frozen"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    store = options.out / f"{options.data}-{code_version()}.jsonl"
+    store = options.out / f"{options.data}-{code_version('sklar.benchmark.frozen')}.jsonl"
     done = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     todo = [seed for seed in seeds if seed not in {records[0]["seed"] for records in done}]

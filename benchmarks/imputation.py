@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/imputation"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    store = options.out / f"{code_version()}.jsonl"
+    store = options.out / f"{code_version('sklar.estimators')}.jsonl"
     done = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     keys = ("table", "mechanism", "rate", "seed")

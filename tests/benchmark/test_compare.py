@@ -84,7 +84,7 @@ def test_every_arm_has_its_scores_and_the_best_trial_is_chosen_by_validation(con
 def here(monkeypatch):
     """Trials in this process: another one must import torch first."""
     monkeypatch.setattr(
-        compare, "side_by_side", lambda function, jobs, processes: ((job, function(job)) for job in jobs)
+        compare, "side_by_side", lambda function, jobs, processes, lost: ((job, function(job)) for job in jobs)
     )
 
 
@@ -130,7 +130,9 @@ def test_an_arm_that_fails_with_a_later_seed_has_no_scores(config, tmp_path, mon
             json.dumps({"arm": trial.arm, "seed": trial.seed, "number": trial.number, "choice": {}} | failed)
         )
 
-    monkeypatch.setattr(compare, "side_by_side", lambda function, jobs, processes: [(job, fails(job)) for job in jobs])
+    monkeypatch.setattr(
+        compare, "side_by_side", lambda function, jobs, processes, lost: [(job, fails(job)) for job in jobs]
+    )
     monkeypatch.setattr(compare, "write_summary", lambda parts, out: [])
     monkeypatch.setattr(compare, "_differences", lambda config, task, rows, files: [])
     monkeypatch.setattr(compare, "_reliability", lambda config, task, rows, files: {})
@@ -163,7 +165,7 @@ def test_a_stopped_comparison_goes_on_and_other_settings_are_other_trials(config
     gone.unlink()
     assert run_benchmark(config) == first
     assert gone.is_file()
-    monkeypatch.setattr(compare, "side_by_side", lambda function, jobs, processes: [(job, 1 / 0) for job in jobs])
+    monkeypatch.setattr(compare, "side_by_side", lambda function, jobs, processes, lost: [(job, 1 / 0) for job in jobs])
     assert run_benchmark(replace(config, processes=2)) == first
     dataset, keys = "content", set()
     variants = [config, replace(config, patterns="none"), replace(config, version="x"),
@@ -195,6 +197,14 @@ def test_an_arms_settings_stand_on_top_of_the_runs_switch_by_switch(config):
     assert found["rival"] == run.settings
     drawn = [t.choice for t in trials(replace(config, run=run, models=models)) if t.arm == "ours"]
     assert not any("recipe.draws" in choice or "recipe.jitter" in choice for choice in drawn)
+
+
+def test_the_weight_of_a_contrast_is_searched_unless_it_is_given(config):
+    arms = {"ours": Arm("concat", {"alignment": "infonce"}), "cosine": Arm("concat", {"alignment": "cosine"}),
+            "given": Arm("concat", {"alignment": "infonce", "alignment_weight": 0.1})}  # fmt: skip
+    drawn = list(trials(replace(config, models=arms, trials=6)))
+    assert {t.arm for t in drawn if "alignment_weight" in t.choice} == {"ours"}
+    assert all(t.run.settings["alignment_weight"] == 0.1 for t in drawn if t.arm == "given")
 
 
 def test_a_comparison_has_a_part_for_every_dataset_and_condition(config):
@@ -294,7 +304,7 @@ def test_a_killed_comparison_has_the_same_parquet_byte_for_byte(config, tmp_path
     few = replace(config, run=replace(config.run, out=tmp_path / "whole"), patterns="none", trials=1)
 
     def killed(after):
-        def run(function, jobs, processes):
+        def run(function, jobs, processes, lost):
             for k, job in enumerate(jobs):
                 if k == after:
                     raise KeyboardInterrupt
@@ -359,6 +369,23 @@ def test_a_trial_that_lacked_memory_is_tried_again(config, tmp_path):
     file = next((tmp_path / "trials").glob("*.json"))
     file.write_text(json.dumps({"arm": "ours", "seed": 0, "number": 0, "choice": {}, "error": "MemoryError: "}))
     assert run_benchmark(few) == first
+
+
+@pytest.mark.usefixtures("here")
+def test_a_trial_whose_process_was_ended_has_failed_until_the_next_run(config, tmp_path, monkeypatch, capsys):
+    few = replace(config, run=replace(config.run, out=tmp_path), trials=1, patterns="none", seeds=1)
+
+    def ended(function, jobs, processes, lost):
+        for job in jobs:
+            yield job, (lost if job[0].arm == "rival" else function)(job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compare, "side_by_side", ended)
+        assert {r["model"] for r in run_benchmark(few)} == {"ours"}
+    assert "failed: rival, seed 0" in " ".join(capsys.readouterr().out.split())
+    (error,) = [r["error"] for r in map(_read, (tmp_path / "trials").glob("*.json")) if "error" in r]
+    assert error.startswith("BrokenProcessPool: its process was ended")
+    assert {r["model"] for r in run_benchmark(few)} == {"ours", "rival"}
 
 
 def _read(file):

@@ -8,6 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from sklar.benchmark.predictions import Said, read_predictions, write_predictions
 from sklar.benchmark.significance import differences
+from sklar.evaluation.delong import delong
+from sklar.report.comparison import difference_tables
 
 ROWS, SEEDS = 300, 4
 
@@ -51,10 +53,19 @@ def test_differences_are_those_of_scores_and_the_intervals_those_of_theory():
     assert by_name["b", "log_loss"]["p_holm"] < 0.001
     assert by_name["b", "auroc"]["high"] < 0
     assert by_name["c", "log_loss"]["p_holm"] > 0.01
+    one = {arm: [{"whole": said[arm][0]["whole"]}] * 2 for arm in "ab"}  # one model twice: DeLong's own test
+    (check,) = (r for r in differences(one, "a", "classification", [(torch.from_numpy(target), persons)] * 2)
+                if r["metric"] == "auroc")  # fmt: skip
+    plain = delong(*(one[arm][0]["whole"].mean[:, 1].numpy() for arm in "ba"), target == 1)
+    assert check["delong"] == pytest.approx({k: v for k, v in plain._asdict().items() if k != "value"})
+    assert [r["model"] for r in found if "delong" in r] == ["b", "c"]
+    (table,) = (t for t in difference_tables([{"setting": "tests"} | r for r in found], "a") if "DeLong" in t.title)
+    assert [row[0] for row in table.rows] == ["c", "b"]
     losses = [[-np.log(each.mean[persons, target].numpy()) for each in seed.values()] for seed in said["b"]]
     others = [[-np.log(each.mean[persons, target].numpy()) for each in seed.values()] for seed in said["a"]]
     gap = np.mean(losses, 1) - np.mean(others, 1)  # seeds x rows
-    error = (stats.sem(gap.mean(1)) ** 2 + gap.mean(0).var() / ROWS) ** 0.5
+    together = np.cov(gap)[~np.eye(SEEDS, dtype=bool)].mean() / ROWS  # of two seeds, through the persons
+    error = (stats.sem(gap.mean(1)) ** 2 + together) ** 0.5
     assert by_name["b", "log_loss"]["error"] == pytest.approx(error, rel=0.1)
 
 

@@ -1,6 +1,7 @@
 """Frozen: another model's training on complete rows, and its answer averaged over draws of what is missing."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from sklar.data import Batch, completely_at_random
 from sklar.joint import JointMixture
 from sklar.models import NO_RECIPE, make_model
 from sklar.models.code import Encoded
+from sklar.models.fill import FILLS, HotDeck
 from sklar.training import Schedule, load_model, train
 
 INPUTS = {"a": 3, "b": 2, "c": 4}
@@ -84,16 +86,61 @@ def embeddings(model, batch):
 
 
 @pytest.mark.parametrize("missing", [0.4, 0.0], ids=["some incomplete", "all complete"])
-def test_the_joint_is_fitted_to_rows_not_trained_on(missing):
-    model = finished(missing=missing)
-    some, held_out = rows(150, missing=missing), rows(80, 1)
-    incomplete = some[~some.observed.all(-1)]
-    parts = [embeddings(model, batch) for batch in (held_out, incomplete) if len(batch.observed)]
-    z = {name: torch.cat([part[name] for part in parts]).double() for name in INPUTS}
-    observed = torch.cat([held_out.observed, incomplete.observed])
-    again = JointMixture.fit(z, observed, components=(1, 5, 10, 20), seed=0)
-    found, expected = (joint.log_prob(z, observed) for joint in (model.fill.joint, again))
+def test_the_joint_is_fitted_to_the_training_rows(missing):
+    model, some = finished(missing=missing), rows(150, missing=missing)
+    z = {name: x.double() for name, x in embeddings(model, some).items()}
+    again = JointMixture.fit(z, some.observed, components=(1, 5, 10, 20), seed=0)
+    found, expected = (joint.log_prob(z, some.observed) for joint in (model.fill.joint, again))
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("fill", ["mean", "hot_deck", "regression", "mixture"])
+def test_no_row_that_the_fill_was_fitted_to_calibrates(fill, monkeypatch):
+    """Every row that is read in either phase, known again by its first number."""
+    model, some, held_out = frozen(fill=fill), rows(150), rows(60, 1)
+    read: dict[str, set[float]] = {"finish": set(), "calibrate": set()}
+    phase: list[str] = []
+    check = model.check
+
+    def watched(batch):
+        for name in phase:
+            read[name].update(batch.inputs["a"][:, 0].tolist())
+        return check(batch)
+
+    def during(name):
+        real = getattr(model, name)
+
+        def run(*args):
+            phase.append(name)
+            real(*args)
+            phase.remove(name)
+
+        return run
+
+    monkeypatch.setattr(model, "check", watched)
+    for name in read:
+        monkeypatch.setattr(model, name, during(name))
+    train(model, some, held_out, Schedule(steps=4), progress=False)
+    assert read["finish"] == set(some.inputs["a"][:, 0].tolist())
+    assert read["calibrate"] == set(held_out.inputs["a"][:, 0].tolist())
+    assert not read["finish"] & read["calibrate"]
+
+
+def test_a_hot_deck_that_would_find_itself_is_not_too_sure(monkeypatch):
+    """One donor, the row itself where it was among those kept: what is then calibrated on it trusts it far too much."""
+    monkeypatch.setitem(FILLS, "hot_deck", partial(HotDeck, neighbours=1))
+    model, held_out, test = frozen(fill="hot_deck"), rows(400, 11, missing=0.0), rows(1500, 2, missing=0.5)
+    train(model, rows(200), held_out, Schedule(steps=150, patience=20), progress=False)
+    test = test[~test.observed.all(-1)]
+
+    def too_sure():
+        sure, said = model.predict(test).max(-1)
+        return float(sure.mean()) - float((said == test.target).double().mean())
+
+    assert too_sure() < 0.04
+    model.finish(held_out, held_out, 0)
+    model.calibrate(held_out)
+    assert too_sure() > 0.07
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -10,7 +10,10 @@ Result = TypeVar("Result")
 
 
 def on_ray(
-    function: Callable[[Job], Result], jobs: Iterable[Job], processes: int | None = None
+    function: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    processes: int | None = None,
+    lost: Callable[[Job], Result] | None = None,
 ) -> Iterator[tuple[Job, Result]]:
     """Jobs with their results, in the order in which they end; each has one core.
 
@@ -21,6 +24,8 @@ def on_ray(
         function: of the top level of a module.
         jobs: its arguments.
         processes: how many at a time; default as many as the cluster has cores.
+        lost: what stands for the result of a job whose process was ended, or whose machine was lost, though Ray tried
+            it again; by default that is an error.
 
     Raises:
         ImportError: Ray is not installed.
@@ -41,7 +46,14 @@ def on_ray(
                 job = waiting.pop(0)
                 running[remote.remote(job)] = job
             (done, *_), _ = ray.wait(list(running), num_returns=1)
-            yield running.pop(done), ray.get(done)
+            job = running.pop(done)
+            try:
+                result = ray.get(done)
+            except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError):
+                if lost is None:
+                    raise
+                result = lost(job)
+            yield job, result
     finally:
         if mine:
             ray.shutdown()

@@ -24,7 +24,7 @@ from sklar.benchmark.significance import differences
 from sklar.benchmark.summary import ABOUT, read_part, write_summary
 from sklar.benchmark.tidy import write_times
 from sklar.benchmark.trial import run_trial, scored
-from sklar.benchmark.workers import side_by_side
+from sklar.benchmark.workers import REMEDY, side_by_side
 from sklar.data import Dataset, open_dataset
 from sklar.evaluation import Record, reliability
 from sklar.report.tables import Table, print_table
@@ -32,6 +32,7 @@ from sklar.training.files import write_json, write_text
 from sklar.training.inputs import TASKS, chosen_modalities
 from sklar.training.run import content_digest, prepare_run, to_yaml, with_absolute_paths
 
+AGAIN = ("MemoryError", "OSError", "OutOfMemoryError", "BrokenProcessPool")  # failures that another run may not have
 _Scored = tuple[Tensor, np.ndarray]  # labels and persons of the rows scored
 
 
@@ -95,11 +96,10 @@ def _compare(config: BenchmarkConfig, about: dict[str, str]) -> _Made | None:
             raise ValueError(f"models, {trial.arm!r}: {error.args[0]}") from error
     key = content_digest(dataset), version_of(config)
     files = _files(config, todo, key)
-    done = [(trial, file) for trial, file in zip(todo, files, strict=True) if _done(file)]
+    done = [_named(trial, result) for trial, file in zip(todo, files, strict=True) if (result := _finished(file))]
     print(f"{len(config.models)} models, {config.seeds} seeds: {len(todo)} trials, {len(done)} done")
     if config.dry_run:
-        known = _read([trial for trial, _ in done], [file for _, file in done])
-        print_table(cells_table(dataset, todo, _numbers(config, todo), known, _workers(config)))
+        print_table(cells_table(dataset, todo, _numbers(config, todo), done, _workers(config)))
         return None
     if not _run(config, todo, files):
         return None
@@ -215,15 +215,15 @@ def _run(config: BenchmarkConfig, todo: Sequence[Trial], files: Sequence[Path]) 
     """Run the shard's trials that have no result; whether all of them have one then."""
     every = enumerate(zip(todo, files, strict=True))
     mine = [pair for place, pair in every if config.mine(place)]
-    jobs = list({file: (trial, file) for trial, file in mine if not _done(file)}.values())  # arms alike run once
+    done = [(trial, file, result) for trial, file in mine if (result := _finished(file)) is not None]
+    known = {file for _, file, _ in done}
+    jobs = list({file: (trial, file) for trial, file in mine if file not in known}.values())  # arms alike run once
     if jobs:
         progress = Progress(Counter(trial.arm for trial, _ in mine))
-        for trial, file in mine:
-            if _done(file):
-                progress.known(_read([trial], [file]))
+        progress.known(_named(trial, result) for trial, _, result in done)
         engine = on_ray if config.engine == "ray" else side_by_side
         with shown(progress) as show:
-            for (trial, file), _ in engine(_job, jobs, config.processes):
+            for (trial, file), _ in engine(_job, jobs, config.processes, _lost):
                 progress.add(*_read([trial], [file]))
                 show()
     lacking = sum(not file.is_file() for file in files)  # failed ones are tried again by the next run
@@ -233,23 +233,34 @@ def _run(config: BenchmarkConfig, todo: Sequence[Trial], files: Sequence[Path]) 
 
 
 def _read(todo: Sequence[Trial], files: Sequence[Path]) -> list[dict[str, Any]]:
-    """Results of trials; another comparison may have made them, under another label."""
-    return [
-        json.loads(file.read_text(encoding="utf-8")) | {"arm": trial.arm, "number": trial.number}
-        for trial, file in zip(todo, files, strict=True)
-    ]
+    """Results of trials."""
+    found = zip(todo, files, strict=True)
+    return [_named(trial, json.loads(file.read_text(encoding="utf-8"))) for trial, file in found]
 
 
-def _done(file: Path) -> bool:
-    """Whether a trial has a result; one that failed for want of memory or disk is tried again."""
+def _named(trial: Trial, result: dict[str, Any]) -> dict[str, Any]:
+    """A trial's result by its own label: another comparison may have made it, under another."""
+    return result | {"arm": trial.arm, "number": trial.number}
+
+
+def _finished(file: Path) -> dict[str, Any] | None:
+    """A trial's result, if it has one; a trial that failed for want of memory, disk or its process is tried again."""
     if not file.is_file():
-        return False
-    error = json.loads(file.read_text(encoding="utf-8")).get("error", "")
-    return not error.startswith(("MemoryError", "OSError", "OutOfMemoryError"))
+        return None
+    result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return None if result.get("error", "").startswith(AGAIN) else result
 
 
 def _job(job: tuple[Trial, Path]) -> None:
     run_trial(*job)
+
+
+def _lost(job: tuple[Trial, Path]) -> None:
+    """What is known of a trial whose process the system ended, each time that it was tried."""
+    trial, file = job
+    if _finished(file) is None:  # it may have ended after its last word
+        about = {"arm": trial.arm, "seed": trial.seed, "number": trial.number, "choice": trial.choice}
+        write_json(file, about | {"error": f"BrokenProcessPool: its process was ended; {REMEDY}"})
 
 
 def choose(results: Sequence[dict[str, Any]], arms: Sequence[str]) -> dict[str, int]:

@@ -150,4 +150,4 @@ def widths(digits: Digits) -> dict[str, int]:
 
 
 def _seed_file(folder: Path, seed: int, steps: int, copula: str) -> Path:
-    return folder / f"seed-{seed}-steps-{steps}-{copula}-{code_version()}.json"
+    return folder / f"seed-{seed}-steps-{steps}-{copula}-{code_version(__name__)}.json"

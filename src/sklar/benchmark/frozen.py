@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from sklar.copulas.patterns import Patterns, all_patterns
+from sklar.copulas.patterns import all_patterns
 from sklar.data import Batch
 from sklar.evaluation import Record, pattern_name, prediction_scores
 from sklar.joint import Calibration, Joint, JointMixture, marginalize
 from sklar.models import Concat
 from sklar.models.code import Encoded
+from sklar.models.fill import FILLS, Fill, HotDeck, Widths
 
 Embeddings = dict[str, Tensor]
 Predictor = Callable[[Embeddings], Tensor]
 Arm = Callable[[Embeddings, Tensor], Tensor]  # embeddings and a mask (N, M) to probabilities (N, C)
 
+SIMPLE = ("zeros", "mean", "marginal", "regression")  # rules with nothing to choose
 NEIGHBOURS = (5, 10, 20)  # of the hot deck, chosen on validation rows
 COMPONENTS = (1, 3)  # of the copula's marginals, chosen on validation rows
 DRAWS = 64
@@ -43,28 +45,22 @@ def classifier(model: Concat) -> Predictor:
     return predict
 
 
-def _by_pattern(arm: Callable[[Embeddings, list[str], list[str]], Tensor]) -> Arm:
-    """An arm from a function of rows that share one pattern: embeddings, names shown, names hidden."""
+def fill(predict: Predictor, known: Embeddings, rule: Callable[[Widths], Fill], seed: int) -> Arm:
+    """The prediction averaged over a rule's completions.
 
-    def mixed(z: Embeddings, observed: Tensor) -> Tensor:
-        patterns = Patterns(observed, 1)
-        order, parts = [], []
-        for p, pattern in enumerate(patterns.masks.tolist()):
-            rows = (patterns.index == p).nonzero().flatten()
-            shown = [name for name, seen in zip(z, pattern, strict=True) if seen]
-            order.append(rows)
-            parts.append(arm({n: x[rows] for n, x in z.items()}, shown, [name for name in z if name not in shown]))
-        return torch.cat(parts)[torch.cat(order).argsort()]
-
-    return mixed
-
-
-def fill(predict: Predictor, value: Callable[[str], Tensor]) -> Arm:
-    """The missing embeddings replaced by one constant vector each."""
+    Args:
+        predict: from complete embeddings.
+        known: embeddings of the training rows, to which the rule is fitted.
+        rule: see `sklar.models.fill`.
+        seed: of its draws.
+    """
+    each = rule({name: x.shape[1] for name, x in known.items()})
+    z = torch.stack(list(known.values()), 1)
+    each.fit(z, torch.ones(z.shape[:2], dtype=torch.bool), seed)
 
     def arm(z: Embeddings, observed: Tensor) -> Tensor:
-        columns = zip(z.items(), observed.T, strict=True)
-        return predict({name: torch.where(seen[:, None], x, value(name)) for (name, x), seen in columns})
+        completed = each(torch.stack(list(z.values()), 1), observed, DRAWS)
+        return torch.stack([predict(dict(zip(z, one.unbind(1), strict=True))) for one in completed]).mean(0)
 
     return arm
 
@@ -74,56 +70,14 @@ def draw(predict: Predictor, joint: Joint | JointMixture, seed: int, num_samples
     return marginalize(predict, joint, num_samples, seed)
 
 
-def regress(predict: Predictor, known: Embeddings) -> Arm:
-    """The missing embeddings replaced by their ridge regression on the observed ones (penalty by cross-validation)."""
-    from sklearn.linear_model import RidgeCV
-
-    fits: dict[tuple[str, ...], Any] = {}
-
-    def arm(z: Embeddings, shown: list[str], hidden: list[str]) -> Tensor:
-        if not hidden:
-            return predict(z)
-        if tuple(shown) not in fits:
-            x = torch.cat([known[name] for name in shown], -1)
-            y = torch.cat([known[name] for name in hidden], -1)
-            fits[tuple(shown)] = RidgeCV(alphas=[0.01, 0.1, 1.0, 10.0, 100.0]).fit(x.numpy(), y.numpy())
-        here = torch.cat([z[name] for name in shown], -1)
-        guess = torch.as_tensor(fits[tuple(shown)].predict(here.numpy())).to(here)
-        parts = guess.split([z[name].shape[1] for name in hidden], -1)
-        return predict({**z, **dict(zip(hidden, parts, strict=True))})
-
-    return _by_pattern(arm)
-
-
 def hot_deck(predict: Predictor, known: Embeddings, neighbours: int) -> Arm:
-    """The prediction averaged over the missing embeddings of the nearest training rows in what is observed."""
-    scale = {name: x.std(0).clamp(min=1e-6) for name, x in known.items()}
-
-    def arm(z: Embeddings, shown: list[str], hidden: list[str]) -> Tensor:
-        if not hidden:
-            return predict(z)
-        here = torch.cat([z[name] / scale[name] for name in shown], -1)
-        there = torch.cat([known[name] / scale[name] for name in shown], -1)
-        donors = torch.cdist(here, there).topk(neighbours, largest=False).indices
-        rows = len(here)
-        completed = {
-            name: known[name][donors] if name in hidden else x.unsqueeze(1).expand(-1, neighbours, -1)
-            for name, x in z.items()
-        }
-        flat = predict({name: x.flatten(0, 1) for name, x in completed.items()})
-        return flat.unflatten(0, (rows, neighbours)).mean(1)
-
-    return _by_pattern(arm)
+    """The arm of `HotDeck`."""
+    return fill(predict, known, partial(HotDeck, neighbours=neighbours), 0)
 
 
 def simple_arms(predict: Predictor, known: Embeddings, seed: int) -> dict[str, Arm]:
     """Rules with nothing to choose, by name, from the training rows' embeddings."""
-    return {
-        "zeros": fill(predict, lambda name: torch.zeros(known[name].shape[1])),
-        "mean": fill(predict, lambda name: known[name].mean(0)),
-        "marginal": draw(predict, Joint.fit(known, marginal="mixture", copula="independence", seed=seed), seed),
-        "regression": regress(predict, known),
-    }
+    return {name: fill(predict, known, FILLS[name], seed) for name in SIMPLE}
 
 
 def _best(candidates: list[Arm], z: Embeddings, target: Tensor) -> Arm:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sklar.benchmark.space import Choice, Space, apply, draw_trials, search_space
+from sklar.benchmark.space import ALIGNMENT, Choice, Space, apply, draw_trials, search_space
 from sklar.benchmark.version import code_version
 from sklar.data import Dataset
 from sklar.data.missingness import Missingness
@@ -248,7 +248,7 @@ def _space(config: BenchmarkConfig, arm: Arm) -> Space:
     if arm.search is not None:
         space: Space = {k: tuple(v) for k, v in arm.search.items()}
     else:
-        space = search_space(arm.model)
+        space = {**search_space(arm.model), **ALIGNMENT.get(fixed.get("alignment") or "", {})}
         if config.run.schedule.learning_rate != Schedule().learning_rate:
             space = {name: values for name, values in space.items() if name != "schedule.learning_rate"}
     return {name: values for name, values in space.items() if name not in fixed and name not in recipe}

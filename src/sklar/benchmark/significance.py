@@ -12,6 +12,7 @@ from sklar.benchmark.predictions import Said
 from sklar.evaluation import Record
 from sklar.evaluation.bootstrap import auroc
 from sklar.evaluation.crossed import crossed_difference
+from sklar.evaluation.delong import delong_of_seeds
 from sklar.evaluation.losses import Losses, row_losses
 from sklar.evaluation.multiple import holm
 
@@ -32,7 +33,9 @@ def differences(
 
     Returns:
         Records ``{model, metric, value, low, high, error, p, p_holm}``: 95% intervals by `crossed_difference`, and
-        p-values corrected by Holm for all arms compared in a metric. None where there are fewer than two seeds.
+        p-values corrected by Holm for all arms compared in a metric. None where there are fewer than two seeds. Those
+        of ``auroc``, which two classes have, also hold ``delong``, ``{low, high, error, p}`` of the same difference by
+        `delong_of_seeds`, for other persons alone; None where a seed has too few persons of a class for it.
 
     Raises:
         ValueError: arms whose rows are not the same.
@@ -57,6 +60,8 @@ def differences(
                 pairs = [(a[metric], b[metric]) for a, b in zip(each, tables[reference], strict=True)]
                 apart = crossed_difference(partial(_gap, pairs), groups, replicates=REPLICATES)
                 found.append({"model": arm, "metric": metric, **apart._asdict()})
+                if metric == "auroc":
+                    found[-1]["delong"] = _delong(pairs, groups)
         corrected = holm(np.array([record["p"] for record in found]))
         records += [record | {"p_holm": float(p)} for record, p in zip(found, corrected, strict=True)]
     return records
@@ -90,6 +95,20 @@ def _scores(task: str, answers: Answers, target: Tensor) -> _Scores:
 def _gap(pairs: Sequence[tuple[list[Losses | _Area], list[Losses | _Area]]], seed: int, rows: np.ndarray) -> float:
     first, second = (np.mean([test.score(rows) for test in tests]) for tests in pairs[seed])
     return float(first - second)
+
+
+def _delong(
+    pairs: Sequence[tuple[list[Losses | _Area], list[Losses | _Area]]], groups: Sequence[np.ndarray]
+) -> Record | None:
+    """The cross-check of an AUROC difference, see `differences`."""
+    areas = [[(a, b) for a, b in zip(*pair, strict=True) if isinstance(a, _Area) and isinstance(b, _Area)]
+             for pair in pairs]  # fmt: skip
+    positive = [tests[0][0].positive for tests in areas]
+    for truth, persons in zip(positive, groups, strict=True):
+        if min(len(np.unique(persons[kind])) for kind in (truth, ~truth)) < 2:
+            return None
+    found = delong_of_seeds([[(a.values, b.values) for a, b in tests] for tests in areas], positive, groups)
+    return {name: value for name, value in found._asdict().items() if name != "value"}
 
 
 def _same_rows(arm: str, first: Answers, second: Answers) -> None:

@@ -32,6 +32,8 @@ GENERATIVE: Space = {
     "recipe.early": (0.0, 0.0, 19.0),
     "recipe.draws": (64, 64, 64, 16),
 }
+# By the loss that aligns an arm's embeddings: how much a contrast is worth beside the prediction, nobody has said.
+ALIGNMENT: Mapping[str, Space] = {"infonce": {"alignment_weight": (0.01, 0.03, 0.1, 0.3)}}
 
 
 def card_of(name: str) -> Card:

@@ -22,6 +22,7 @@ from sklar.training.files import renamed, write_text
 
 RANKED = ("log_loss", "accuracy", "auroc", "rmse")
 ABOUT = "about.json"
+Ranked = Mapping[str, tuple[list[str], Ranks | None]]
 
 
 class Part(NamedTuple):
@@ -90,12 +91,13 @@ def write_summary(parts: Sequence[Part], out: Path) -> list[Table]:
         for part in parts for record in part.records
     ]  # fmt: skip
     write_scores(out / "scores.parquet", scores)
-    tables = rank_tables(parts)
+    ranked = ranks_by_metric(parts)
+    tables = rank_tables(parts, ranked)
     for part in parts:
         own = comparison_tables(part.records, part.about["reference"])
         own += difference_tables(part.apart, part.about["reference"])
         tables += [table._replace(title=f"{part.label}: {table.title}") for table in own] if len(parts) > 1 else own
-    figures = all_figures(parts)
+    figures = all_figures(parts, ranked)
     for title, data in figures.items():
         with renamed(out / "figures" / f"{_file_name(title)}.png") as place:
             place.write_bytes(figure_bytes(data))
@@ -106,11 +108,10 @@ def write_summary(parts: Sequence[Part], out: Path) -> list[Table]:
     return tables
 
 
-def rank_tables(parts: Sequence[Part]) -> list[Table]:
+def rank_tables(parts: Sequence[Part], ranked: Ranked | None = None) -> list[Table]:
     """Mean ranks of the arms that all sets have, a table a measure; none of fewer than two sets or three arms."""
     found = []
-    for metric in RANKED:
-        names, each = _ranks(parts, metric)
+    for metric, (names, each) in (ranked or ranks_by_metric(parts)).items():
         if each is not None:
             order, sets = np.argsort(each.mean), len({part.dataset for part in parts})
             rows = [[names[k], f"{each.mean[k]:.2f}"] for k in order]
@@ -122,11 +123,10 @@ def rank_tables(parts: Sequence[Part]) -> list[Table]:
     return found
 
 
-def all_figures(parts: Sequence[Part]) -> dict[str, str]:
+def all_figures(parts: Sequence[Part], ranked: Ranked | None = None) -> dict[str, str]:
     """PNG data by title."""
     found: dict[str, str] = {}
-    for metric in RANKED:
-        names, each = _ranks(parts, metric)
+    for metric, (names, each) in (ranked or ranks_by_metric(parts)).items():
         if each is not None:
             found[f"ranks by {metric}"] = rank_figure(names, each)
     for part in parts:
@@ -155,6 +155,11 @@ def all_figures(parts: Sequence[Part]) -> dict[str, str]:
                         records, own[0].setting, metric, own[0].about["reference"], "condition of training"
                     )
     return found
+
+
+def ranks_by_metric(parts: Sequence[Part]) -> Ranked:
+    """Arms and their ranks by measure, None where there are too few sets or arms."""
+    return {metric: _ranks(parts, metric) for metric in RANKED}
 
 
 def _ranks(parts: Sequence[Part], metric: str) -> tuple[list[str], Ranks | None]:

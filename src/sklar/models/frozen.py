@@ -26,10 +26,11 @@ class Frozen(FusionModel):
 
     The other model predicts from complete rows alone: incomplete training rows are left out of its loss. When it is
     trained, its encoders are frozen, and what completes embeddings (`sklar.models.fill.FILLS`) is fitted to those of
-    rows that they were not trained on, since those of the others are less spread: the validation rows and the
-    incomplete training rows. Labels are not used. A prediction is the other model's, averaged over the completions. The
-    default is a mixture of joints with shrunk covariances, from which the missing embeddings are drawn given the
-    observed ones; the others are other joints, and the rules that they are to be held against.
+    the training rows, complete ones and others, without labels. The validation rows, on which predictions are
+    calibrated and settings chosen, are none of them: a rule that keeps the rows it was fitted to would find each of
+    these again, and be sure of what it cannot know of others. A prediction is the other model's, averaged over the
+    completions. The default is a mixture of joints with shrunk covariances, from which the missing embeddings are drawn
+    given the observed ones; the others are other joints, and the rules that they are to be held against.
 
     It is the frozen setting with the interface of every other model: the yardstick for what training on incomplete rows
     is worth. Until the fill is fitted, zeros stand for the missing embeddings; early stopping sees validation rows so.
@@ -117,24 +118,19 @@ class Frozen(FusionModel):
 
     @torch.no_grad()
     def finish(self, rows: Rows, validation: Rows, seed: int) -> None:
-        """Fit the fill to the embeddings of the validation rows and of the incomplete training rows.
+        """Fit the fill to the embeddings of the training rows; the validation rows are kept for the calibration.
 
         Raises:
             ValueError: fewer than two of them have some modality (joints).
         """
-        incomplete = (~rows.observed.all(-1)).nonzero().flatten().cpu()
-        parts = [self._embed(validation, torch.arange(len(validation)))]
-        if len(incomplete):
-            parts.append(self._embed(rows, incomplete))
-        z, observed = (torch.cat(values) for values in zip(*parts, strict=True))
         fill = self._blank_fill()
-        fill.fit(z, observed, seed)
+        fill.fit(*self._embed(rows), seed)
         self.fill = fill
 
-    def _embed(self, rows: Rows, places: Tensor) -> tuple[Tensor, Tensor]:
-        """Means of some rows' embeddings ``(n, M, d)``, float64 so that joints are fitted in it, and their mask."""
+    def _embed(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """Means of the rows' embeddings ``(n, M, d)``, float64 so that joints are fitted in it, and their mask."""
         parts = []
-        for part in places.split(ROWS_AT_ONCE):
+        for part in torch.arange(len(rows)).split(ROWS_AT_ONCE):
             batch = self.check(rows[part])
             with evaluating(self):
                 parts.append((present(self.encode(batch), batch.observed).double(), batch.observed))

@@ -57,7 +57,8 @@ def difference_tables(records: Sequence[Record], reference: str) -> list[Table]:
     """A table a setting and measure: arms by their distance from the reference, with intervals and p-values.
 
     Args:
-        records: ``{setting, model, metric, value, low, high, p, p_holm}``, see `sklar.benchmark.significance`.
+        records: ``{setting, model, metric, value, low, high, p, p_holm}``, of two classes' AUROC with ``delong``, see
+            `sklar.benchmark.significance`.
         reference: the arm that the others are compared with.
     """
     found = []
@@ -73,4 +74,15 @@ def difference_tables(records: Sequence[Record], reference: str) -> list[Table]:
             title = f"{LABELS[setting]}: {metric} minus {reference}'s, with 95% intervals for other seeds and persons"
             if rows:
                 found.append(Table(title, ["", "difference", "95% interval", "p", "p (Holm)"], rows))
+            checks = [(r, r["delong"]) for r in own if r.get("delong")]
+            if checks:
+                title = (
+                    f"{LABELS[setting]}: {metric} minus {reference}'s by DeLong's test, a cross-check: 95% intervals "
+                    "for other persons, with these trained models"
+                )
+                rows = [
+                    [r["model"], f"{r['value']:+.3f}", f"{d['low']:+.3f} to {d['high']:+.3f}", f"{d['p']:.3g}"]
+                    for r, d in checks
+                ]
+                found.append(Table(title, ["", "difference", "95% interval", "p"], rows))
     return found

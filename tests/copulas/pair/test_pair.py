@@ -71,20 +71,22 @@ def test_gradients_in_scores_and_parameters(family, rotation):
     generator = torch.Generator().manual_seed(0)
     x, y = (torch.randn(6, dtype=torch.float64, generator=generator).requires_grad_() for _ in range(2))
     raw = copula.raw.detach().clone().requires_grad_()
+    # Turned, the formulas are the same: the Jacobian along random directions tells a wrong sign or order.
+    quick = {"atol": 1e-6, "fast_mode": rotation != 0}
     for name in (*METHODS, "cdf"):
 
         def function(x, y, raw, name=name):
             call = (copula, {"raw": raw}, (x, y))
             return torch.func.functional_call(_Method(copula, name), {"copula.raw": call[1]["raw"]}, call[2])
 
-        assert torch.autograd.gradcheck(function, (x, y, raw), atol=1e-6), name
+        assert torch.autograd.gradcheck(function, (x, y, raw), **quick), name
 
     def draws(raw):
         generator = torch.Generator().manual_seed(1)
         return torch.func.functional_call(_Draw(copula, generator), {"copula.raw": raw}, ())[1]
 
     if raw.numel():
-        assert torch.autograd.gradcheck(draws, (raw,), atol=1e-6)
+        assert torch.autograd.gradcheck(draws, (raw,), **quick)
 
 
 class _Method(torch.nn.Module):
