@@ -67,6 +67,8 @@ def _until_one_is_ended(
                 try:
                     running[pool.submit(function, waiting[0])] = waiting[0]
                 except BrokenProcessPool:
+                    if not running:  # a process was ended while it had nothing to do
+                        return []
                     break
                 waiting.popleft()
             done, _ = wait(running, return_when=FIRST_COMPLETED)
