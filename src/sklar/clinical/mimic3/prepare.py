@@ -88,7 +88,8 @@ def prepare_mimic3(
             tables = pipeline.load_raw()
             _stages(pipeline, wanted, settings["readmission"])
             notes = _datasets(pipeline, wanted, step, note_sample)
-            write_json(work.result / COHORT, describe(pipeline, settings, tables, notes))
+            with pipeline.progress.step("counts and hashes", connection):
+                write_json(work.result / COHORT, describe(pipeline, settings, tables, notes))
         except duckdb.OutOfMemoryException as error:
             raise MemoryError(f"{str(error).splitlines()[0]}; give --memory more than {memory}") from None
         except duckdb.IOException as error:  # a full disk, for instance
@@ -103,11 +104,11 @@ def prepare_mimic3(
 
 
 def _steps(wanted: tuple[str, ...]) -> int:
-    """How many steps there are: tables, stages, records, lists, dataset folders and their tensor."""
+    """How many steps there are: tables, stages, records, lists, dataset folders and their tensor, and the account."""
     folders = [task for task in TASKS if task.task in wanted]
     lists = {"ihm": 0, "phenotyping": 2}
     tensor = any(not task.stay_hours for task in folders)
-    return len(COLUMNS) + 19 + 6 + sum(lists.get(name, 1) for name in wanted) + tensor + len(folders)
+    return len(COLUMNS) + 19 + 6 + sum(lists.get(name, 1) for name in wanted) + tensor + len(folders) + 1
 
 
 def _stages(pipeline: Pipeline, wanted: tuple[str, ...], readmission: str) -> None:

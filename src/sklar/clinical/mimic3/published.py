@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
-# Rows of the raw tables. MIMIC-III v1.4: MIT-LCP/mimic-code, mimic-iii/buildmimic/postgres/postgres_checks.sql; the demo:
-# its own files.
+# Rows of the raw tables. MIMIC-III v1.4: MIT-LCP/mimic-code, mimic-iii/buildmimic/postgres/postgres_checks.sql.
+# The demo: its own files.
 RAW_ROWS: dict[str, dict[str, int]] = {
     "MIMIC-III Clinical Database Demo v1.4": {
         "PATIENTS": 100, "ADMISSIONS": 129, "ICUSTAYS": 136, "CHARTEVENTS": 758_355, "LABEVENTS": 76_074,
