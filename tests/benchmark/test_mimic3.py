@@ -6,6 +6,7 @@ import pytest
 
 from sklar.benchmark.mimic3 import _prepared, cohort_table, modalities_of, run_mimic3
 from sklar.clinical.mimic3 import prepare_mimic3
+from sklar.clinical.mimic3_simulation import simulate_mimic3
 from sklar.data import open_dataset
 from sklar.training import RunConfig, Schedule
 from sklar.training.run import prepare_run
@@ -41,6 +42,26 @@ def test_from_raw_files_to_a_report(demo, tmp_path, capsys):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Cohort" in page
     assert "notes are absent" in page
+    assert "verified beside the published counts of MIMIC-III Clinical Database Demo v1.4" in page
+    assert "<tr><td>test</td><td>11</td><td>11</td><td>5 (45.5%)</td></tr>" in page
+    assert "<td>normaliser_beyond</td>" in page
+    assert "Johnson AEW" in page
+
+
+def test_simulated_files_with_notes_are_said_to_be_nobodys(tmp_path, capsys):
+    raw = simulate_mimic3(tmp_path / "raw", stays=40, seed=3)
+    capsys.readouterr()
+    run_mimic3(raw, tmp_path / "out", "ihm", mode="clean", schedule=Schedule(steps=4, batch_size=16))
+    said = capsys.readouterr().out
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Modalities: ehr, and notes in" in page
+    assert "no published counts to judge by" in page
+    assert "Simulated in MIMIC-III&#x27;s tables by sklar simulate mimic3 --stays 40 --seed 3" in page
+    assert "Johnson" not in page
+    assert "Leaks" not in page
+    assert "count: START: ICUSTAY_IDs 40, " in said
+    described = json.loads((tmp_path / "out" / "data" / "ihm" / "dataset.json").read_text())
+    assert described["licence"] == "none needed: nobody's data"
 
 
 def test_unknown_tasks_and_empty_ones(demo, tmp_path):

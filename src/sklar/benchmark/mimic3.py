@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sklar.clinical.mimic3 import prepare_mimic3, verify_mimic3
+from sklar.clinical.mimic3 import prepare_mimic3
+from sklar.clinical.mimic3.audit import Finding
 from sklar.clinical.mimic3.cohort import made_from, settings_of
 from sklar.clinical.mimic3.raw import find_tables
 from sklar.clinical.mimic3.tasks import NAMES, TASKS
+from sklar.clinical.mimic3.verify import judge
 from sklar.clinical.mimic3.work import COHORT, read_json
 from sklar.data import Dataset, open_dataset
 from sklar.evaluation import Record
@@ -53,7 +56,8 @@ def run_mimic3(
     if task not in NAMES:
         raise ValueError(f"unknown task {task!r}; choose one of {list(NAMES)}")
     data = _prepared(raw, out / "data", task, mode)
-    if verify_mimic3(data):
+    verdict = judge(data)
+    if verdict.failures:
         raise ValueError(f"{data} does not verify; what is wrong with it is listed above")
     folder = data / next(known.folder for known in TASKS if known.task == task)
     if not folder.is_dir():
@@ -63,11 +67,16 @@ def run_mimic3(
     print(f"{dataset.name}: {len(dataset)} rows. {said}")
     config = RunConfig(folder, out / "model", modalities=names, schedule=schedule, seed=seed)
     records = evaluate_run(train_run(config), split="test")
-    tables = [score_table(records, f"{dataset.name}, test rows"), cohort_table(read_json(data / COHORT))]
+    cohort = read_json(data / COHORT)
+    tables = [score_table(records, f"{dataset.name}, test rows"), cohort_table(cohort), rows_table(cohort, task)]
+    if verdict.let_through:
+        tables.append(leak_table(verdict.let_through))
     for table in tables:
         print_table(table)
     write_json(out / "results.json", records)
-    about = f"{said} Prepared in {mode} mode by sklar prepare mimic3 and verified; one model, seed {seed}."
+    checked = f"beside the published counts of {verdict.data}" if verdict.data else "(no published counts to judge by)"
+    about = f"{said} Prepared in {mode} mode by sklar prepare mimic3 and verified {checked}."
+    about += f" One {config.model} model, seed {seed}."
     about += f" {dataset.description.source}"
     write_tables(out / "report.html", f"{dataset.name}: {', '.join(dataset.labels[:3])}", tables, about)
     print(f"Report: {out / 'report.html'}\nResults: {out / 'results.json'}")
@@ -103,3 +112,20 @@ def cohort_table(cohort: dict[str, Any]) -> Table:
         for step in cohort["exclusions"]
     ]
     return Table("Cohort", ["after", "ICU stays", "admissions", "patients"], rows)
+
+
+def rows_table(cohort: dict[str, Any], task: str) -> Table:
+    """The task's list by part; of one label also how often it is positive."""
+    rows = []
+    for part in ("train", "val", "test"):
+        counts = cohort["tasks"][task].get(part, {"rows": 0, "stays": 0})
+        share = counts["positives"] / counts["rows"] if counts["rows"] and "positives" in counts else None
+        positives = "-" if share is None else f"{counts['positives']:,} ({share:.1%})"
+        rows.append([part, f"{counts['rows']:,}", f"{counts['stays']:,}", positives])
+    return Table(f"Rows of {task}", ["", "rows", "stays", "positive"], rows)
+
+
+def leak_table(findings: Sequence[Finding]) -> Table:
+    """Leaks that the published rules let through."""
+    rows = [[finding.rule, finding.place, finding.what] for finding in findings]
+    return Table("Leaks of the published rules, which clean mode mends", ["rule", "where", "what"], rows)

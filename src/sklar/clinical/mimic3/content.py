@@ -24,10 +24,10 @@ def content_hash(connection: duckdb.DuckDBPyConnection, file: Path) -> tuple[int
         file: the Parquet file.
     """
     path = str(file).replace("'", "''")
-    [(rows, high, low)] = rows_of(
+    [(rows, high, low)] = rows_of(  # halves, so that no sum overflows
         connection,
-        "SELECT count(*), sum(md5_number_upper(line)::HUGEINT), sum(md5_number_lower(line)::HUGEINT) "
-        f"FROM (SELECT to_json(record)::VARCHAR AS line FROM read_parquet('{path}') AS record)",
+        "SELECT count(*), sum((number & 18446744073709551615)::HUGEINT), sum((number >> 64)::HUGEINT) "
+        f"FROM (SELECT md5_number(to_json(record)::VARCHAR) AS number FROM read_parquet('{path}') AS record)",
     )
     total = ((int(high or 0) << 64) + int(low or 0)) % MODULUS
     return int(rows), f"{total:032x}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sklar.clinical.mimic3.facts import WORDED, channels
+from sklar.clinical.mimic3.provenance import Provenance
 from sklar.clinical.mimic3.tasks import Task
 from sklar.clinical.mimic3.tensor import EPS, Normaliser, bin_count, bins_of, codes_of, expand, fill
 from sklar.clinical.mimic3.units import UNITS
@@ -22,14 +23,7 @@ if TYPE_CHECKING:
 
 HOURS = 48.0
 STAYS = 1000  # whose tensors are made at a time
-SOURCE = (
-    "MIMIC-III Clinical Database. Johnson AEW, Pollard TJ, Shen L, et al. MIMIC-III, a freely accessible critical care "
-    "database. Scientific Data 3:160035, 2016. doi:10.1038/sdata.2016.35. Goldberger AL, et al. PhysioBank, "
-    "PhysioToolkit, and PhysioNet. Circulation 101(23):e215-e220, 2000. Tasks: Harutyunyan H, et al. Scientific Data "
-    "6:96, 2019. doi:10.1038/s41597-019-0103-9."
-)
 OTHERS = ("sample_id", "group_id", "split", "stay_id", "series_id", "until", "in_note_sample")
-LICENCE = "that of the raw files: PhysioNet Credentialed Health Data License 1.5.0 (the demo: ODbL 1.0)"
 
 
 def build_tensors(
@@ -118,6 +112,7 @@ def write_task(
     folder: Path,
     samples: pa.Table,
     modalities: Mapping[str, Value],
+    provenance: Provenance,
     notes: Mapping[str, Any],
 ) -> None:
     """Write one task's dataset folder.
@@ -134,8 +129,8 @@ def write_task(
         classes=task.classes,
         samples=samples,
         modalities=modalities,
-        source=SOURCE,
-        licence=LICENCE,
+        source=provenance.source,
+        licence=provenance.licence,
         notes=notes,
     )
 

@@ -13,6 +13,7 @@ from sklar.clinical.mimic3.engine import Progress, open_engine
 from sklar.clinical.mimic3.facts import channels, load_facts
 from sklar.clinical.mimic3.notes import write_note_sample
 from sklar.clinical.mimic3.pipeline import Pipeline
+from sklar.clinical.mimic3.provenance import Provenance, provenance_of
 from sklar.clinical.mimic3.raw import find_tables
 from sklar.clinical.mimic3.refusals import refuse_codes, refuse_people, refuse_values
 from sklar.clinical.mimic3.splits import load_splits
@@ -87,8 +88,9 @@ def prepare_mimic3(
             load_splits(connection, splits)
             tables = pipeline.load_raw()
             _stages(pipeline, wanted, settings["readmission"])
-            notes = _datasets(pipeline, wanted, step, note_sample)
-            write_json(work.result / COHORT, describe(pipeline, settings, tables, notes))
+            notes = _datasets(pipeline, wanted, step, note_sample, provenance_of(raw))
+            with pipeline.progress.step("counts and hashes", connection):
+                write_json(work.result / COHORT, describe(pipeline, settings, tables, notes))
         except duckdb.OutOfMemoryException as error:
             raise MemoryError(f"{str(error).splitlines()[0]}; give --memory more than {memory}") from None
         except duckdb.IOException as error:  # a full disk, for instance
@@ -103,11 +105,11 @@ def prepare_mimic3(
 
 
 def _steps(wanted: tuple[str, ...]) -> int:
-    """How many steps there are: tables, stages, records, lists, dataset folders and their tensor."""
+    """How many steps there are: tables, stages, records, lists, dataset folders and their tensor, and the account."""
     folders = [task for task in TASKS if task.task in wanted]
     lists = {"ihm": 0, "phenotyping": 2}
     tensor = any(not task.stay_hours for task in folders)
-    return len(COLUMNS) + 19 + 6 + sum(lists.get(name, 1) for name in wanted) + tensor + len(folders)
+    return len(COLUMNS) + 19 + 6 + sum(lists.get(name, 1) for name in wanted) + tensor + len(folders) + 1
 
 
 def _stages(pipeline: Pipeline, wanted: tuple[str, ...], readmission: str) -> None:
@@ -143,7 +145,9 @@ def _stages(pipeline: Pipeline, wanted: tuple[str, ...], readmission: str) -> No
         run("readmission", sql=f"readmission_{readmission}", stage=True)
 
 
-def _datasets(pipeline: Pipeline, wanted: tuple[str, ...], step: int, note_sample: bool) -> dict[str, Any]:
+def _datasets(
+    pipeline: Pipeline, wanted: tuple[str, ...], step: int, note_sample: bool, provenance: Provenance
+) -> dict[str, Any]:
     """All dataset folders; what must be told of them."""
     work, connection = pipeline.work, pipeline.connection
     run = pipeline.run
@@ -178,7 +182,7 @@ def _datasets(pipeline: Pipeline, wanted: tuple[str, ...], step: int, note_sampl
                     "means": mean.tolist(),
                     "stds": std.tolist(),
                 }
-            write_task(task, work.result / task.folder, rows[task.folder], modalities, notes)
+            write_task(task, work.result / task.folder, rows[task.folder], modalities, provenance, notes)
     told["with_notes"] = {
         task.folder: with_notes(connection, work.result / task.folder, task.label)
         for task in folders

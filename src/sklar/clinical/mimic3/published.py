@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
-# Rows of the raw tables. MIMIC-III v1.4: Johnson et al., Scientific Data 3:160035, 2016, and PhysioNet's table sizes.
+# Rows of the raw tables. MIMIC-III v1.4: MIT-LCP/mimic-code, mimic-iii/buildmimic/postgres/postgres_checks.sql.
+# The demo: its own files.
 RAW_ROWS: dict[str, dict[str, int]] = {
     "MIMIC-III Clinical Database Demo v1.4": {
         "PATIENTS": 100, "ADMISSIONS": 129, "ICUSTAYS": 136, "CHARTEVENTS": 758_355, "LABEVENTS": 76_074,
@@ -19,19 +20,20 @@ RAW_ROWS: dict[str, dict[str, int]] = {
 }  # fmt: skip
 DEMO, FULL = RAW_ROWS
 
-# Harutyunyan et al., Scientific Data 6:96, 2019, and the scripts' printed counts on the full data.
+# YerevaNN/mimic3-benchmarks, mimic3benchmark/scripts/more_on_validating_events.md: what the scripts print.
 EVENTS = {
-    "n_events": 253_116_833, "empty_hadm": 5_162_703, "no_hadm_in_stay": 32_266_173, "recovered": 15_735_688,
-    "could_not_recover": 0, "icustay_missing_in_stays": 7_115_720,
+    "n_events": 253_116_833, "empty_hadm": 5_162_703, "no_hadm_in_stay": 32_266_173, "no_icustay": 15_735_688,
+    "recovered": 15_735_688, "could_not_recover": 0, "icustay_missing_in_stays": 7_115_720,
 }  # fmt: skip
+# Harutyunyan et al., Scientific Data 6:96, 2019.
+KEPT = {"ICUSTAY_IDs": 42_276, "SUBJECT_IDs": 33_798}
 ROWS = {  # training with validation, test
     "ihm": (17_903, 3_236),
     "phenotyping": (35_621, 6_281),
 }
-# Wu et al., ICML 2025 (CM2): rows of train, validation and test, positives in all.
-# The same of the stays with notes.
-CM2_NOTES = {"ihm": ((3_652, 815, 806), 736), "readmission": ((3_652, 815, 806), 998)}
+# Wu et al., ICML 2025 (CM2): rows of train, validation and test, positives in all; the same of the stays with notes.
 CM2 = {"ihm": ((14_681, 3_222, 3_236), 2_795), "readmission": ((14_681, 3_222, 3_236), 3_987)}
+CM2_NOTES = {"ihm": ((3_652, 815, 806), 736), "readmission": ((3_652, 815, 806), 998)}
 
 
 def recognise(tables: Mapping[str, Mapping[str, Any]]) -> str | None:
@@ -70,6 +72,7 @@ def expected(name: str | None, cohort: Mapping[str, Any]) -> Iterator[tuple[str,
                     if key in found[mine][part] and isinstance(value, int):
                         yield f"{mine}, {part}, {key}", found[mine][part][key], value
     elif name == FULL:
+        yield from ((f"kept, {key}", cohort["exclusions"][-1][key], value) for key, value in KEPT.items())
         for key, value in EVENTS.items():
             yield f"events, {key}", cohort["validate_events"][key], value
         noted = cohort["with_notes"] if "NOTEEVENTS" in cohort["tables"] else {}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sklar.clinical.mimic3.audit import RULES, audit
+from sklar.clinical.mimic3.audit import RULES, Finding, audit
 from sklar.clinical.mimic3.content import content_hash
 from sklar.clinical.mimic3.engine import open_engine, query
 from sklar.clinical.mimic3.facts import load_facts
@@ -14,6 +17,23 @@ from sklar.clinical.mimic3.published import expected, recognise
 from sklar.clinical.mimic3.tasks import TASKS
 from sklar.clinical.mimic3.work import COHORT, FORMAT, read_json, write_whole
 from sklar.data import check_dataset
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What verifying found.
+
+    Attributes:
+        data: name of the data whose published counts were judged; None where they are unknown.
+        failures: counts that differ, files that have changed, errors of dataset folders, and leaks.
+        let_through: leaks that the published rules make, and that compat therefore has.
+        leaks: all others; in clean, all.
+    """
+
+    data: str | None
+    failures: int
+    let_through: tuple[Finding, ...]
+    leaks: tuple[Finding, ...]
 
 
 def verify_mimic3(out: Path, *, flow: Path | None = None, memory: str = "2GB", threads: int | None = None) -> int:
@@ -33,6 +53,11 @@ def verify_mimic3(out: Path, *, flow: Path | None = None, memory: str = "2GB", t
         FileNotFoundError: there is no such folder, or it is none of ``sklar prepare mimic3``. ValueError: its
             ``cohort.json`` cannot be read. ImportError: duckdb is not installed.
     """
+    return int(judge(out, flow=flow, memory=memory, threads=threads).failures > 0)
+
+
+def judge(out: Path, *, flow: Path | None = None, memory: str = "2GB", threads: int | None = None) -> Verdict:
+    """As `verify_mimic3`, with what was found."""
     out = Path(out)
     if not (out / COHORT).is_file():
         raise FileNotFoundError(f"{out} has no {COHORT}; sklar prepare mimic3 RAW {out} makes it")
@@ -58,17 +83,18 @@ def verify_mimic3(out: Path, *, flow: Path | None = None, memory: str = "2GB", t
             found = audit(out, cohort, connection)
         finally:
             connection.close()
-    for finding in found:
-        fails = clean or not finding.published
-        failures += fails
-        note = "leak" if fails else "let through by the published rules"
-        print(f"audit: {note}: {finding.rule}: {finding.place}: {finding.what}")
+    let_through = tuple(finding for finding in found if finding.published and not clean)
+    leaks = tuple(finding for finding in found if finding not in let_through)
+    for note, findings in (("leak", leaks), ("let through by the published rules", let_through)):
+        for finding in findings:
+            print(f"audit: {note}: {finding.rule}: {finding.place}: {finding.what}")
+    failures += len(leaks)
     print(f"audit: {len(RULES) + 1} rules, {len(found)} findings")
     print(f"{out}: {'verified' if not failures else f'{failures} failures'}")
-    return int(failures > 0)
+    return Verdict(name, failures, let_through, leaks)
 
 
-def _counts(name: str | None, cohort: dict[str, object]) -> int:
+def _counts(name: str | None, cohort: dict[str, Any]) -> int:
     """Print counts; how many differ from published ones."""
     wrong = 0
     judged = list(expected(name, cohort))
@@ -76,9 +102,19 @@ def _counts(name: str | None, cohort: dict[str, object]) -> int:
         wrong += here != there
         print(f"count: {what}: {here:,}" + (" as published" if here == there else f", PUBLISHED {there:,}"))
     if not judged:
-        for key in ("exclusions", "validate_events", "tasks", "notes"):
-            print(f"count: {key}: {cohort[key]}")
+        for step in cohort["exclusions"]:
+            print(f"count: {step['step']}: {_listed({key: step[key] for key in step if key != 'step'})}")
+        print(f"count: events: {_listed(cohort['validate_events'])}")
+        for task, parts in cohort["tasks"].items():
+            for part in ("train", "val", "test"):
+                print(f"count: {task}, {part}: {_listed(parts.get(part, {'rows': 0}))}")
+        print(f"count: notes: {_listed(cohort['notes'])}")
     return wrong
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    """Counts in a line."""
+    return ", ".join(f"{key} {value:,}" for key, value in counts.items())
 
 
 def _contents(out: Path, cohort: dict[str, object], connection: object) -> int:

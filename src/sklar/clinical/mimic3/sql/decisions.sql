@@ -21,7 +21,7 @@ SELECT
     * EXCLUDE (years, one_place, in_tables, stays_of_admission, row),
     CASE
         WHEN years < 0 THEN 90
-        WHEN getvariable('clean') AND years > 150 THEN 91.4  -- the median age of those over 89 (MIMIC-III's paper)
+        WHEN getvariable('clean') AND years > 150 THEN 91.4  -- the median age of those over 89 (mimic.mit.edu, table PATIENTS)
         ELSE years
     END AS AGE,
     CASE
