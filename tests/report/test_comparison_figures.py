@@ -69,6 +69,24 @@ def test_differences_have_their_intervals(drawn):
     assert [tuple(e[:, 0]) for e in ends] == [pytest.approx((v - 0.1, v + 0.3)) for v in (1.5, 0.9, 0.3, 0.2)]
 
 
+def test_an_arm_far_off_is_said_at_the_edge(drawn):
+    near = [
+        {
+            "setting": "tests",
+            "metric": "log_loss",
+            "model": f"arm{k}",
+            "value": k / 100,
+            "low": k / 100 - 0.1,
+            "high": k / 100 + 0.1,
+        }
+        for k in range(20)
+    ]
+    far = {"setting": "tests", "metric": "log_loss", "model": "chance", "value": 2.0, "low": 1.9, "high": 2.1}
+    difference_figure([*near, far], "tests", "log_loss", "x")
+    assert drawn[-1].get_xlim()[1] < 1
+    assert [t.get_text().strip() for t in drawn[-1].texts] == ["+2.00 \u2192"]
+
+
 def test_bars_join_what_does_not_differ(drawn):
     assert joined(np.array([1.0, 1.5, 3.0, 3.4, 6.0]), 1.6) == [(0, 1), (1, 2), (2, 3)]
     assert joined(np.array([1.0, 2.0, 3.0]), 0.5) == []

@@ -101,6 +101,8 @@ def difference_figure(records: Sequence[Record], setting: str, metric: str, refe
     far = 1.5 * float(np.quantile(high, 0.9))
     if value.max() > 2 * far > 0:  # one that is far off must not flatten all others
         axis.set_xlim(float(low.min()) - 0.05 * far, far)
+        for place in np.flatnonzero(value > far):  # it is said where it lies
+            axis.text(far, place, f"{value[place]:+.2f} \u2192 ", ha="right", va="center", color="C0")
     return figure_data(figure)
 
 
