@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import sklar.data
-from sklar.clinical.mimic3 import prepare_mimic3
+from sklar.clinical.mimic3 import prepare_mimic3, verify_mimic3
 
 START = datetime(2100, 1, 1)
 HEADERS = {
@@ -142,7 +142,9 @@ def test_one_wording_of_the_coma_scale_and_its_total(made):
     assert _series(out, "Glascow coma scale motor response") == {5.0: "6 Obeys Commands", 6.0: "1 No Response"}
     assert _series(out, "Glascow coma scale verbal response") == {5.0: "5 Oriented", 6.0: "1.0 ET/Trach"}
     assert _series(out, "Glascow coma scale total") == {5.0: "15", 8.0: "15"}  # nothing for who cannot speak
-    assert not json.loads((out / "cohort.json").read_text())["unread"]
+    cohort = json.loads((out / "cohort.json").read_text())
+    assert not cohort["unread"]
+    assert (cohort["clean"]["coma_scale_totals"], cohort["clean"]["coma_scale_totals_charted"]) == (2, 1)
 
 
 def test_ages_over_89(made):
@@ -175,8 +177,18 @@ def test_where_compat_stops_clean_counts(made):
 
 
 def test_all_digit_codes_are_found(made):
-    episodes = pd.read_parquet(made() / "stages" / "episodes.parquet")
+    out = made()
+    episodes = pd.read_parquet(out / "stages" / "episodes.parquet")
     assert episodes["Diagnosis 4019"].tolist() == [1]
+    assert json.loads((out / "cohort.json").read_text())["clean"]["patients_with_codes_of_digits_alone"] == 1
+
+
+def test_verify_prints_what_clean_changed(made, capsys):
+    verify_mimic3(made([(211, 5, "900"), (211, 6, "0"), (FIO2, 7, "300", "torr")]), threads=1)
+    said = capsys.readouterr().out
+    assert "clean: dropped, out of range: 2 (Heart Rate 2)\n" in said
+    assert "clean: dropped, another unit: 1 (Fraction inspired oxygen 1)\n" in said
+    assert "clean: times with several values: 0\n" in said
 
 
 def test_the_normaliser_sees_training_rows_alone(shared, tmp_path):

@@ -43,7 +43,7 @@ def whole(mimic3_slice, tmp_path_factory):
     return prepare_mimic3(mimic3_slice, tmp_path_factory.mktemp("whole") / "out", threads=1)
 
 
-@pytest.mark.parametrize(("line", "after"), [(6, 0.02), (19, 0.0), (30, 0.01), (39, 0.0), (42, 0.03)])
+@pytest.mark.parametrize(("line", "after"), [(6, 0.02), (19, 0.0), (30, 0.01), (39, 0.0), (42, 0.03), (46, 0.01)])
 def test_killed_at_any_step(line, after, whole, mimic3_slice, tmp_path):
     out = tmp_path / "out"
     if _killed_at(mimic3_slice, out, line, after):

@@ -168,6 +168,15 @@ def clean_counts(pipeline: Pipeline) -> dict[str, Any]:
     return {
         "dropped": dropped,
         "times_with_several_values": repeated,
+        "coma_scale_totals": pipeline.count('SELECT count("Glascow coma scale total") FROM timeseries'),
+        "coma_scale_totals_charted": pipeline.count(
+            "SELECT count(DISTINCT (ICUSTAY_ID, CHARTTIME)) FROM readings "
+            "WHERE VARIABLE = 'Glascow coma scale total' AND number IS NOT NULL"
+        ),
+        "patients_with_codes_of_digits_alone": pipeline.count(
+            "SELECT count(*) FROM (SELECT 1 FROM diagnoses GROUP BY SUBJECT_ID "
+            "HAVING bool_and(regexp_full_match(ICD9_CODE, '[0-9]+')))"
+        ),
         "ages_over_89": pipeline.count("SELECT count(*) FROM stays WHERE AGE = 91.4"),
         "deaths_by_date_alone_not_counted": pipeline.count(
             "SELECT count(*) FROM stays WHERE DEATHTIME IS NULL AND DOD BETWEEN ADMITTIME AND DISCHTIME"

@@ -125,6 +125,7 @@ def _stages(pipeline: Pipeline, wanted: tuple[str, ...], readmission: str) -> No
     run("phenotype_labels", stage=True)
     run("admission_events")
     run("validate_events_by_subject", stage=True)
+    pipeline.define("valid_events")
     run("typed_blocks")
     run("readings", sql="readings_clean" if clean else None, check=None if clean else lambda: refuse_values(pipeline))
     run("events_mapped", stage=True)

@@ -109,6 +109,11 @@ def _counts(name: str | None, cohort: dict[str, Any]) -> int:
             for part in ("train", "val", "test"):
                 print(f"count: {task}, {part}: {_listed(parts.get(part, {'rows': 0}))}")
         print(f"count: notes: {_listed(cohort['notes'])}")
+    changed = dict(cohort.get("clean", {}))
+    for reason, counts in changed.pop("dropped", {}).items():
+        print(f"clean: dropped, {reason}: {sum(counts.values()):,} ({_listed(counts)})")
+    for what, number in changed.items():
+        print(f"clean: {what.replace('_', ' ')}: {number:,}")
     return wrong
 
 

@@ -23,3 +23,36 @@ CREATE OR REPLACE TEMP MACRO eps() AS 1e-6::DOUBLE;
 -- The prediction times 0, 1, 2, ... before an end.
 CREATE OR REPLACE TEMP MACRO whole_hours_before(finish) AS
     range(CAST(greatest(ceil(finish), 0) AS BIGINT));
+
+-- Fahrenheit is known by its size alone.
+CREATE OR REPLACE TEMP MACRO celsius(number) AS CASE WHEN number >= 79 THEN (number - 32) * 5 / 9 ELSE number END;
+
+-- Ounces and pounds are known by unit or label, both in lower case.
+CREATE OR REPLACE TEMP MACRO kilograms(number, unit, label) AS CASE
+    WHEN contains(unit, 'oz') OR contains(label, 'oz') THEN number / 16 * 0.453592
+    WHEN contains(unit, 'lb') OR contains(label, 'lb') THEN number * 0.453592
+    ELSE number
+END;
+
+-- The rows of a task's list in a dataset folder's words, with the list's own further columns.
+CREATE OR REPLACE TEMP MACRO listed(name) AS TABLE
+SELECT
+    CAST(windows.SUBJECT_ID AS BIGINT) AS group_id,
+    CASE task.split WHEN 'val' THEN 'validation' ELSE task.split END AS split,
+    CAST(task.ICUSTAY_ID AS BIGINT) AS stay_id,
+    los,
+    first_hour,
+    task.* EXCLUDE (split, ICUSTAY_ID, stay)
+FROM query_table(name) AS task JOIN windows ON windows.ICUSTAY_ID = task.ICUSTAY_ID;
+
+-- The same of a list with a row an hour, which sees the stay up to that hour.
+CREATE OR REPLACE TEMP MACRO listed_hourly(name) AS TABLE
+SELECT
+    stay_id * 100000 + CAST(CAST(period_length AS DOUBLE) AS BIGINT) AS sample_id,
+    group_id,
+    split,
+    stay_id,
+    stay_id AS series_id,
+    CAST(period_length AS DOUBLE) AS until,
+    y_true
+FROM listed(name);

@@ -1,20 +1,25 @@
 -- The validated events of the 17 variables, cleaned as published: no range is applied, FiO2 is divided by 100 whatever
 -- its size, Fahrenheit is known by value alone. number or text is the value, neither where cleaning drops it,
 -- and refused marks what the published scripts stop at.
-WITH numbered AS (
+WITH mapped AS (
     SELECT
-        event.SUBJECT_ID, event.HADM_ID, stays.ICUSTAY_ID, event.CHARTTIME, event.ITEMID,
-        known(event.VALUE) AS VALUE, known(event.VALUEUOM) AS VALUEUOM, event.source, event.row,
-        row_number() OVER (PARTITION BY event.SUBJECT_ID ORDER BY event.source, event.row) - 1 AS EVENT_ROW
-    FROM events AS event JOIN stays USING (SUBJECT_ID, HADM_ID)
-    WHERE coalesce(event.ICUSTAY_ID = stays.ICUSTAY_ID, true)
-),
-mapped AS (
-    SELECT
-        numbered.*,
+        event.* REPLACE (known(event.VALUE) AS VALUE, known(event.VALUEUOM) AS VALUEUOM),
         VARIABLE,
-        coalesce(lower(VALUEUOM), '') AS unit,
         lower(MIMIC_LABEL) AS label,
+        uncleaned
+    FROM valid_events AS event
+        JOIN (
+            SELECT
+                *,
+                VARIABLE IN ('Heart Rate', 'Respiratory rate', 'Mean blood pressure')
+                    OR starts_with(VARIABLE, 'Glascow coma scale') AS uncleaned
+            FROM items
+        ) AS items ON items.ITEMID = event.ITEMID
+),
+read AS (
+    SELECT
+        mapped.*,
+        coalesce(lower(VALUEUOM), '') AS unit,
         -- values read as numbers: of a patient without any text, or of a block of rows without any
         numeric_subject OR coalesce(blocks.numbers, false) AS typed,
         NOT numeric_subject AND coalesce(blocks.whole, false) AS typed_whole,
@@ -22,23 +27,18 @@ mapped AS (
         typed OR regexp_full_match(VALUE, '\d+(\.\d*)?|\.\d+') AS plain,
         -- a slash divides systolic from diastolic pressure
         CASE WHEN contains(VALUE, '/') THEN regexp_extract(VALUE, '^(\d+)/(\d+)\n?$', ['systolic', 'diastolic']) END AS pair
-    FROM numbered
-        JOIN items USING (ITEMID)
+    FROM mapped
         JOIN (
             SELECT SUBJECT_ID, bool_and(coalesce(all_numbers, true)) AS numeric_subject
             FROM admission_events GROUP BY SUBJECT_ID
         ) USING (SUBJECT_ID)
         LEFT JOIN typed_blocks AS blocks
-            ON blocks.SUBJECT_ID = numbered.SUBJECT_ID AND blocks.block = EVENT_ROW // 131072
+            ON blocks.SUBJECT_ID = mapped.SUBJECT_ID AND blocks.block = EVENT_ROW // 131072
     WHERE VALUE IS NOT NULL
 ),
 valued AS (
     SELECT
         *,
-        VARIABLE IN (
-            'Heart Rate', 'Respiratory rate', 'Mean blood pressure', 'Glascow coma scale eye opening',
-            'Glascow coma scale motor response', 'Glascow coma scale total', 'Glascow coma scale verbal response'
-        ) AS uncleaned,
         CASE
             WHEN uncleaned THEN CASE WHEN typed THEN float END
             WHEN VARIABLE = 'Capillary refill rate' THEN CASE
@@ -53,18 +53,14 @@ valued AS (
             WHEN VARIABLE IN ('Glucose', 'pH') THEN CASE WHEN plain THEN float END
             WHEN VARIABLE = 'Oxygen saturation' THEN
                 CASE WHEN plain THEN CASE WHEN float <= 1 THEN float * 100 ELSE float END END
-            WHEN VARIABLE = 'Temperature' THEN CASE WHEN float >= 79 THEN (float - 32) * 5 / 9 ELSE float END
-            WHEN VARIABLE = 'Weight' THEN CASE
-                WHEN contains(unit, 'oz') OR contains(label, 'oz') THEN float / 16 * 0.453592
-                WHEN contains(unit, 'lb') OR contains(label, 'lb') THEN float * 0.453592
-                ELSE float
-            END
+            WHEN VARIABLE = 'Temperature' THEN celsius(float)
+            WHEN VARIABLE = 'Weight' THEN kilograms(float, unit, label)
             WHEN VARIABLE = 'Height' THEN
                 CASE WHEN contains(unit, 'in') OR contains(label, 'in') THEN round_even(float * 2.54, 0) ELSE float END
         END AS number,
         CASE WHEN uncleaned AND NOT typed THEN VALUE END AS text,
         uncleaned AND typed_whole AS whole
-    FROM mapped
+    FROM read
 )
 SELECT
     SUBJECT_ID, HADM_ID, ICUSTAY_ID, EVENT_ROW, CHARTTIME, ITEMID, VALUE, VALUEUOM, VARIABLE, number, text, whole,

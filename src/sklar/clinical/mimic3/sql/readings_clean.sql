@@ -26,27 +26,22 @@ CREATE OR REPLACE TEMP MACRO scale_word(name, word) AS CASE name
         WHEN word IN ('1.0 et/trach', 'no response-ett') THEN '1.0 ET/Trach'
     END
 END;
-WITH numbered AS (
+WITH mapped AS (
     SELECT
-        event.SUBJECT_ID, event.HADM_ID, stays.ICUSTAY_ID, event.CHARTTIME, event.ITEMID,
-        known(trim(event.VALUE)) AS VALUE, known(trim(event.VALUEUOM)) AS VALUEUOM, event.source, event.row,
-        event.in_error,
-        coalesce(event.CHARTTIME BETWEEN stays.INTIME AND stays.OUTTIME, false) AS in_stay,
-        row_number() OVER (PARTITION BY event.SUBJECT_ID ORDER BY event.source, event.row) - 1 AS EVENT_ROW
-    FROM events AS event JOIN stays USING (SUBJECT_ID, HADM_ID)
-    WHERE coalesce(event.ICUSTAY_ID = stays.ICUSTAY_ID, true)
-),
-mapped AS (
-    SELECT
-        numbered.*,
+        event.* REPLACE (known(trim(event.VALUE)) AS VALUE, known(trim(event.VALUEUOM)) AS VALUEUOM),
         VARIABLE,
-        coalesce(lower(VALUEUOM), '') AS unit,
         lower(MIMIC_LABEL) AS label,
+        starts_with(VARIABLE, 'Glascow coma scale') AND VARIABLE <> 'Glascow coma scale total' AS worded
+    FROM valid_events AS event JOIN items ON items.ITEMID = event.ITEMID
+),
+read AS (
+    SELECT
+        *,
+        coalesce(lower(VALUEUOM), '') AS unit,
         lower(VALUE) AS word,
-        starts_with(VARIABLE, 'Glascow coma scale') AND VARIABLE <> 'Glascow coma scale total' AS worded,
         CASE WHEN isfinite(TRY_CAST(VALUE AS DOUBLE)) THEN CAST(VALUE AS DOUBLE) END AS float,
         CASE WHEN contains(VALUE, '/') THEN regexp_extract(VALUE, '^(\d+)/(\d+)$', ['systolic', 'diastolic']) END AS pair
-    FROM numbered JOIN items USING (ITEMID)
+    FROM mapped
     WHERE VALUE IS NOT NULL
 ),
 valued AS (
@@ -63,18 +58,14 @@ valued AS (
                 CASE WHEN pair IS NULL THEN float ELSE TRY_CAST(pair.diastolic AS DOUBLE) END
             WHEN 'Fraction inspired oxygen' THEN CASE WHEN float > 1 THEN float / 100 ELSE float END
             WHEN 'Oxygen saturation' THEN CASE WHEN float <= 1 THEN float * 100 ELSE float END
-            WHEN 'Temperature' THEN CASE WHEN float >= 79 THEN (float - 32) * 5 / 9 ELSE float END
-            WHEN 'Weight' THEN CASE
-                WHEN contains(unit, 'oz') OR contains(label, 'oz') THEN float / 16 * 0.453592
-                WHEN contains(unit, 'lb') OR contains(label, 'lb') THEN float * 0.453592
-                ELSE float
-            END
+            WHEN 'Temperature' THEN celsius(float)
+            WHEN 'Weight' THEN kilograms(float, unit, label)
             WHEN 'Height' THEN
                 CASE WHEN (contains(unit, 'in') OR contains(label, 'in')) AND float < 100 THEN float * 2.54 ELSE float END
             ELSE CASE WHEN NOT worded THEN float END
         END AS number,
         CASE WHEN worded THEN scale_word(VARIABLE, word) END AS text
-    FROM mapped
+    FROM read
 ),
 judged AS (
     SELECT

@@ -1,10 +1,6 @@
 -- One row a stay, which sees all of it.
 SELECT
-    CAST(ICUSTAY_ID AS BIGINT) AS sample_id,
-    CAST(SUBJECT_ID AS BIGINT) AS group_id,
-    CASE phenotyping.split WHEN 'val' THEN 'validation' ELSE phenotyping.split END AS split,
-    CAST(ICUSTAY_ID AS BIGINT) AS stay_id,
-    los + eps() AS until,
-    phenotyping.* EXCLUDE (split, ICUSTAY_ID, stay, period_length)
-FROM phenotyping JOIN (SELECT ICUSTAY_ID, SUBJECT_ID, los FROM windows) USING (ICUSTAY_ID)
+    stay_id AS sample_id, group_id, split, stay_id, los + eps() AS until,
+    COLUMNS(* EXCLUDE (group_id, split, stay_id, los, first_hour, period_length))
+FROM listed('phenotyping')
 ORDER BY sample_id;

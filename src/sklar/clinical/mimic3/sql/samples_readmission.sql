@@ -1,10 +1,4 @@
 -- One row a stay.
-SELECT
-    CAST(ICUSTAY_ID AS BIGINT) AS sample_id,
-    CAST(SUBJECT_ID AS BIGINT) AS group_id,
-    CASE readmission.split WHEN 'val' THEN 'validation' ELSE readmission.split END AS split,
-    CAST(ICUSTAY_ID AS BIGINT) AS stay_id,
-    y_true AS readmission,
-    in_note_sample = 1 AS in_note_sample
-FROM readmission JOIN (SELECT ICUSTAY_ID, SUBJECT_ID FROM windows) USING (ICUSTAY_ID)
+SELECT stay_id AS sample_id, group_id, split, stay_id, y_true AS readmission, in_note_sample = 1 AS in_note_sample
+FROM listed('readmission')
 ORDER BY sample_id;
