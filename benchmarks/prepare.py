@@ -6,7 +6,7 @@ Three things are timed in turn, each in a process of its own, with the same memo
 - pass: DuckDB writes the columns that prepare needs of the same files, typed, to Parquet, one table after another;
 - prepare: all of it, the 17 variables' events, all five tasks, hashes and checks.
 
-On simulated files of so many stays (about 2,250 chart events a stay: 9,300 stays are 21 million), and with --raw on
+On simulated files of so many stays (about 3,900 chart events a stay: 5,300 stays are 20 million), and with --raw on
 files of one's own, such as the MIMIC-III demo. Printed: medians over rounds, prepare stage by stage as a multiple of
 the pass, peak memory (resident set), and for three or more sizes the exponent with which time grows in chart events.
 Seconds are the processor's, so that a busy machine disturbs them little, and count from the first query on.
