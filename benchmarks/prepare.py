@@ -24,7 +24,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
 
 KINDS = ("count", "pass", "prepare")
 READY = "ready"
@@ -155,9 +155,7 @@ def show_stages(name: str, costs: dict[str, Cost]) -> None:
 
 def growth(sizes: list[int], seconds: list[float]) -> float:
     """The slope of log seconds over log sizes by least squares."""
-    x, y = [math.log(size) for size in sizes], [math.log(second) for second in seconds]
-    mx, my = sum(x) / len(x), sum(y) / len(y)
-    return sum((a - mx) * (b - my) for a, b in zip(x, y, strict=True)) / sum((a - mx) ** 2 for a in x)
+    return linear_regression([math.log(size) for size in sizes], [math.log(second) for second in seconds]).slope
 
 
 def main() -> None:

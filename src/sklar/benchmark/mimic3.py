@@ -10,7 +10,7 @@ from sklar.clinical.mimic3 import prepare_mimic3
 from sklar.clinical.mimic3.audit import Finding
 from sklar.clinical.mimic3.cohort import made_from, settings_of
 from sklar.clinical.mimic3.raw import find_tables
-from sklar.clinical.mimic3.tasks import NAMES, TASKS
+from sklar.clinical.mimic3.tasks import NAMES, PARTS, TASKS
 from sklar.clinical.mimic3.verify import judge
 from sklar.clinical.mimic3.work import COHORT, read_json
 from sklar.data import Dataset, open_dataset
@@ -117,7 +117,7 @@ def cohort_table(cohort: dict[str, Any]) -> Table:
 def rows_table(cohort: dict[str, Any], task: str) -> Table:
     """The task's list by part; of one label also how often it is positive."""
     rows = []
-    for part in ("train", "val", "test"):
+    for part in PARTS:
         counts = cohort["tasks"][task].get(part, {"rows": 0, "stays": 0})
         share = counts["positives"] / counts["rows"] if counts["rows"] and "positives" in counts else None
         positives = "-" if share is None else f"{counts['positives']:,} ({share:.1%})"

@@ -188,10 +188,12 @@ class VariationalCopula(Generative):
             noise = Noise.of(source)
             own = noise.normal((1, rows, *self.posterior.normals), 1, like)
             z = self._named(list(self._posterior_draws(code, observed, own)[0].unbind(-1)))
-            given = z if self.gradient else {name: value.detach() for name, value in z.items()}
-            completed = joint.impute(given, observed, noise=noise.normal((draws, rows, *self.event), 1, like))
+            other = noise.normal((draws, rows, *self.event), 1, like)
+            if self.gradient:
+                return joint.impute(z, observed, noise=other)
+            held = joint.impute({name: value.detach() for name, value in z.items()}, observed, noise=other)
             shown = zip(self.names, observed.unsqueeze(-1).unbind(1), strict=True)
-            return {name: torch.where(there, z[name], completed[name]) for name, there in shown}
+            return {name: torch.where(there, z[name], held[name]) for name, there in shown}
         sizes = [torch.Size(shape).numel() for shape in (self.posterior.normals, self.event)]
         points = quasi_normal(draws, (1, sum(sizes)), dtype=like.dtype).to(like.device)
         own, other = points.split(sizes, -1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sklar.clinical.mimic3.tasks import PARTS
+
 _STEPS = {
     "START": "ICU stays",
     "REMOVE ICU TRANSFERS": "without a change of ward or unit, with an admission",
@@ -54,7 +56,7 @@ def flow_chart(cohort: Mapping[str, Any]) -> str:
         said = "<br/>".join(
             f"{part}: {counts['rows']:,} rows of {counts['stays']:,} stays"
             + (f", {counts['positives']:,} positive" if "positives" in counts else "")
-            for part, counts in ((name, parts[name]) for name in ("train", "val", "test") if name in parts)
+            for part, counts in ((name, parts[name]) for name in PARTS if name in parts)
         )
         lines += [f'    {task}["{what}<br/>{said}"]', f"    e1 --> {task}"]
     return "\n".join(lines) + "\n"

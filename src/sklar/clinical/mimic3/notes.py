@@ -8,6 +8,7 @@ import numpy as np
 
 from sklar.clinical.mimic3.engine import rows_of
 from sklar.clinical.mimic3.pipeline import Pipeline
+from sklar.clinical.mimic3.tasks import PARTS
 
 SEED = 42
 
@@ -35,7 +36,7 @@ def write_note_sample(pipeline: Pipeline, target: Path) -> None:
 
     rows = rows_of(pipeline.connection, "SELECT split, ICUSTAY_ID, stay FROM ihm ORDER BY ICUSTAY_ID")
     drawn: set[str] = set()
-    for part in ("train", "val", "test"):
+    for part in PARTS:
         drawn |= third([stay for split, _, stay in rows if split == part])
     columns = {
         "ICUSTAY_ID": pa.array([stay for _, stay, _ in rows], pa.int32()),

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
+from sklar.clinical.mimic3.tasks import PARTS
+
 # Rows of the raw tables. MIMIC-III v1.4: MIT-LCP/mimic-code, mimic-iii/buildmimic/postgres/postgres_checks.sql.
 # The demo: its own files.
 RAW_ROWS: dict[str, dict[str, int]] = {
@@ -88,11 +90,11 @@ def _full_tasks(
             yield f"{task}, test", found[task]["test"]["rows"], test
     for task, (rows, positives) in CM2.items():
         if task in found and (task == "ihm" or settings["readmission"] == "cm2"):
-            for part, number in zip(("train", "val", "test"), rows, strict=True):
+            for part, number in zip(PARTS, rows, strict=True):
                 yield f"{task} of CM2, {part}", found[task][part]["rows"], number
             yield f"{task} of CM2, positives", sum(part["positives"] for part in found[task].values()), positives
     for task, (rows, positives) in (CM2_NOTES if noted else {}).items():
         if task in noted and (task == "ihm" or settings["readmission"] == "cm2"):
-            for part, number in zip(("train", "val", "test"), rows, strict=True):
+            for part, number in zip(PARTS, rows, strict=True):
                 yield f"{task} of CM2 with notes, {part}", noted[task].get(part, {}).get("rows", 0), number
             yield f"{task} of CM2 with notes, positives", sum(p["positives"] for p in noted[task].values()), positives

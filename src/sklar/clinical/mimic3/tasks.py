@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 TaskName = Literal["ihm", "readmission", "phenotyping", "length_of_stay", "decompensation"]
+PARTS = ("train", "val", "test")  # of a list, in the published words
 NAMES: tuple[TaskName, ...] = ("ihm", "readmission", "phenotyping", "length_of_stay", "decompensation")
 
 

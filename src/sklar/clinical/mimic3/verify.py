@@ -14,7 +14,7 @@ from sklar.clinical.mimic3.engine import open_engine, query
 from sklar.clinical.mimic3.facts import load_facts
 from sklar.clinical.mimic3.flow import flow_chart
 from sklar.clinical.mimic3.published import expected, recognise
-from sklar.clinical.mimic3.tasks import TASKS
+from sklar.clinical.mimic3.tasks import PARTS, TASKS
 from sklar.clinical.mimic3.work import COHORT, FORMAT, read_json, write_whole
 from sklar.data import check_dataset
 
@@ -106,7 +106,7 @@ def _counts(name: str | None, cohort: dict[str, Any]) -> int:
             print(f"count: {step['step']}: {_listed({key: step[key] for key in step if key != 'step'})}")
         print(f"count: events: {_listed(cohort['validate_events'])}")
         for task, parts in cohort["tasks"].items():
-            for part in ("train", "val", "test"):
+            for part in PARTS:
                 print(f"count: {task}, {part}: {_listed(parts.get(part, {'rows': 0}))}")
         print(f"count: notes: {_listed(cohort['notes'])}")
     changed = dict(cohort.get("clean", {}))

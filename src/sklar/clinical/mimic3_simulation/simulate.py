@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sklar.clinical.mimic3.provenance import SIMULATION
 from sklar.clinical.mimic3_simulation.plan import Plan, make_plan
 from sklar.clinical.mimic3_simulation.story import DIRT
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MANIFEST = "simulation.json"
 VERSION = 2  # of the story: another one, other files from the same seed
 TRUTH = "truth"
 
@@ -82,7 +82,7 @@ def _take_folder(out: Path, settings: dict[str, object]) -> None:
     """Write the settings into a new folder; go on in one that has the same."""
     from sklar.clinical.mimic3_simulation.write import partial
 
-    manifest = out / MANIFEST
+    manifest = out / SIMULATION
     unfinished = partial(manifest)
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file; choose another place")
